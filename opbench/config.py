@@ -1,0 +1,79 @@
+"""TOML and JSON -> frozen, strictly typed values; and a fingerprint that is the same on every machine."""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from opbench.errors import ConfigError
+from opbench.find import known
+
+T = TypeVar("T")
+
+
+class Frozen(BaseModel):
+    """A value that is read once, strictly, and never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def validate(type_: type[T], value: Any, source: str) -> T:
+    """`value` as a `type_`; raises ConfigError that names every fault with its path, in one line."""
+    try:
+        if isinstance(type_, type) and issubclass(type_, BaseModel):
+            return type_.model_validate_json(json.dumps(value))  # JSON mode: a list is a tuple, nothing else is converted
+        return TypeAdapter(type_).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{source}: {'; '.join(faults)}") from error
+
+
+def load_toml(path: Path, type_: type[T]) -> T:
+    """Read a TOML file as a `type_`; raises ConfigError."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return validate(type_, content, str(path))
+
+
+def build(type_: type[T], settings: Mapping[str, Any], source: str) -> T:
+    """A frozen dataclass from its defaults and `settings`; raises ConfigError, UnknownName with the nearest field."""
+    fields = [field.name for field in dataclasses.fields(type_)]  # pyright: ignore[reportArgumentType]
+    for name in settings:
+        known(f"setting of {source}", name, fields)
+    return validate(type_, dict(settings), source)
+
+
+def literal(text: str) -> Any:
+    """A setting as typed on the command line: a TOML value, or else the bare text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def canonical(value: Any) -> Any:
+    """`value` as plain JSON data: the form that fingerprints and records are made of."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [canonical(item) for item in value]
+    return value
+
+
+def fingerprint(value: Any) -> str:
+    """sha256 of the canonical JSON form (keys sorted), as 64 hexadecimal digits."""
+    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

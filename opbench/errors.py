@@ -1,0 +1,25 @@
+"""Mistakes that a user can mend, each told in one line: what was expected, what came, what to do."""
+
+
+class OpbenchError(Exception):
+    """A user's mistake; the command line prints it as one line and exits with code 2."""
+
+
+class UnknownName(OpbenchError):
+    """A name that nothing in opbench answers to."""
+
+
+class ConfigError(OpbenchError):
+    """A recipe, a setting or an option that does not fit its type."""
+
+
+class DataError(OpbenchError):
+    """A file that is missing, truncated, foreign or at odds with its recipe."""
+
+
+class SolverError(OpbenchError):
+    """A solve that became unstable or did not converge."""
+
+
+class ModelError(OpbenchError):
+    """A model that cannot be built for a task, or whose output does not fit it."""

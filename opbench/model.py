@@ -1,0 +1,115 @@
+"""What a model is: given fields on a grid in, asked fields on that grid out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from opbench.grid import Grid
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a model's input or output: a field, at a time where it has one."""
+
+    field: str
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a task gives a model and asks of it: named channels, and the grid of the training data."""
+
+    inputs: tuple[Channel, ...]
+    outputs: tuple[Channel, ...]
+    grid: Grid
+
+    @property
+    def in_channels(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def out_channels(self) -> int:
+        return len(self.outputs)
+
+    @property
+    def dims(self) -> int:
+        return self.grid.dims
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units."""
+
+    given: Tensor
+    reference: Tensor
+    coords: Tensor
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def __getitem__(self, index) -> "Samples":
+        return Samples(self.given[index], self.reference[index], self.coords)
+
+    def to(self, device: torch.device | str) -> "Samples":
+        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device))
+
+
+class OperatorModel(nn.Module, ABC):
+    """A map from given to asked fields, (b, c_in, *s) and coordinates (*s, d) -> (b, c_out, *s).
+
+    Config: a frozen dataclass in the model's file whose defaults are what opbench runs.
+    one_resolution: empty, or the reason why the model runs on the training grid only.
+    learning_rate: the peak that opbench trains it with, unless told otherwise.
+    """
+
+    Config: ClassVar[type]
+    one_resolution: str = ""
+    learning_rate: ClassVar[float] = 1e-3
+
+    def __init__(self, spec: Spec, config):
+        super().__init__()
+        self.spec = spec
+        self.config = config
+
+    def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
+        """See the training split once, before training: closed-form models are fitted here. Sets buffers only."""
+
+    @abstractmethod
+    def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
+
+
+class Normalized(nn.Module):
+    """A model that sees zero-mean, unit-variance channels; to the outside everything is in physical units.
+
+    The statistics come from `prepare`, so from the training split only. A channel that never varies keeps its scale.
+    """
+
+    given_mean: Tensor
+    given_std: Tensor
+    reference_mean: Tensor
+    reference_std: Tensor
+
+    def __init__(self, model: OperatorModel):
+        super().__init__()
+        self.model = model
+        ones = [1] * model.spec.dims
+        for name, channels in (("given", model.spec.in_channels), ("reference", model.spec.out_channels)):
+            self.register_buffer(f"{name}_mean", torch.zeros(channels, *ones))
+            self.register_buffer(f"{name}_std", torch.ones(channels, *ones))
+
+    def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
+        for name, values in (("given", given), ("reference", reference)):
+            axes = [0, *range(2, values.ndim)]
+            std, mean = torch.std_mean(values.double(), dim=axes, correction=0, keepdim=True)
+            getattr(self, f"{name}_mean").copy_(mean[0])
+            getattr(self, f"{name}_std").copy_(torch.where(std > 0, std, 1.0)[0])
+        given = (given - self.given_mean) / self.given_std
+        self.model.prepare(given, (reference - self.reference_mean) / self.reference_std, coords)
+
+    def forward(self, given: Tensor, coords: Tensor) -> Tensor:
+        """(b, c_in, *s), (*s, d) -> (b, c_out, *s), physical units in and out."""
+        prediction = self.model((given - self.given_mean) / self.given_std, coords)
+        return prediction * self.reference_std + self.reference_mean

@@ -1,0 +1,1 @@
+"""Random inputs, one law a file."""

@@ -1,0 +1,1 @@
+"""The reference solver: solve(...) on finite differences."""
