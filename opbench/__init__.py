@@ -1,3 +1,36 @@
 """opbench: a benchmark suite for neural operators."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from opbench.errors import OpbenchError as OpbenchError
+    from opbench.evaluation import evaluate as evaluate
+    from opbench.generation import generate as generate
+    from opbench.grid import Grid as Grid
+    from opbench.model import OperatorModel as OperatorModel
+    from opbench.solver import solve as solve
+    from opbench.task import load as load
+
+_HOMES = {  # imported when first asked for: `import opbench` must stay fast and free of torch
+    "Grid": "opbench.grid",
+    "OpbenchError": "opbench.errors",
+    "OperatorModel": "opbench.model",
+    "evaluate": "opbench.evaluation",
+    "generate": "opbench.generation",
+    "load": "opbench.task",
+    "solve": "opbench.solver",
+}
+__all__ = ["Grid", "OpbenchError", "OperatorModel", "evaluate", "generate", "load", "solve"]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'opbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return [*__all__, "__version__"]

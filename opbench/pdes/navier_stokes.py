@@ -6,7 +6,7 @@ from opbench.pde import EvolutionPDE
 
 class NavierStokes(EvolutionPDE):
     dims = (2,)
-    inputs = (Field("viscosity", "m^2/s"), Field("forcing", "1/s^2", default=0.0))
+    inputs = (Field("viscosity", "m^2/s", uniform=True), Field("forcing", "1/s^2", default=0.0))
     outputs = (Field("vorticity", "1/s"),)
 
     def linear(self, w, given, d):

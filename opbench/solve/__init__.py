@@ -1,1 +1,0 @@
-"""The reference solver: solve(...) on finite differences."""

@@ -1,0 +1,161 @@
+"""One call solves any equation of opbench by finite differences: `solve("burgers", grid, given={...}, times=t)`."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from opbench.derivatives.circulant import Circulant
+from opbench.derivatives.spectral import Spectral
+from opbench.errors import OpbenchError, SolverError
+from opbench.find import find, known
+from opbench.grid import Grid
+from opbench.pde import PDE, EvolutionPDE, SteadyPDE
+from opbench.solver.evolve import Semidiscrete, evolve
+from opbench.solver.steady import solve_steady
+
+if TYPE_CHECKING:
+    import xarray
+
+Scheme = Literal["finite_difference", "spectral"]
+
+
+def solve(
+    equation: str | type[PDE],
+    grid: Grid,
+    given: Mapping[str, Any],
+    times: Sequence[float] | np.ndarray | None = None,
+    *,
+    start: float = 0.0,
+    tolerance: float = 1e-8,
+    order: int | None = None,
+    scheme: Scheme = "finite_difference",
+    device: str = "cpu",
+) -> "xarray.Dataset":
+    """Solve an equation and return its unknowns by name.
+
+    equation: a name that `opbench list` shows, or a PDE class.
+    given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space);
+        parameters that are constant in space as a number or (sample,).
+    times: when the answer is wanted, strictly increasing; None for a steady equation.
+    start: the time of the initial fields; no entry of `times` lies before it.
+    tolerance: relative error allowed a time step, or the relative residual of a steady solve.
+    order: of the stencils: 2, 4, 6 or 8; by default 8 in time-dependent problems and 2 (harmonic faces) in steady ones.
+    scheme: "spectral" replaces the stencils on periodic grids, to check the one against the other.
+    The answer has dims (sample, time, *axes): sample only where `given` had it, time only where the equation evolves.
+    Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
+    """
+    pde = _equation(equation)
+    tensors, batched = prepare(pde, grid, given, device)
+    if isinstance(pde, SteadyPDE):
+        if times is not None:
+            raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
+        _known_scheme(scheme, "finite_difference")
+        values = {pde.outputs[0].name: solve_steady(pde, grid, tensors, tolerance, order or 2)}
+        stored, steps = None, 0
+    else:
+        stored = _increasing(equation, times, start)
+        values, steps = integrate(pde, grid, tensors, (start, *stored) if stored[0] > start else stored, tolerance, order or 8, scheme)
+        values = {name: value[:, -len(stored) :] for name, value in values.items()}
+    attributes = {
+        "equation": type(pde).__name__,
+        "scheme": scheme,
+        "order": order or (8 if stored else 2),
+        "tolerance": tolerance,
+        "steps": steps,
+    }
+    return _dataset(pde, grid, values, stored, batched, attributes)
+
+
+def integrate(
+    pde: PDE,
+    grid: Grid,
+    given: Mapping[str, Tensor],
+    times: Sequence[float],
+    tolerance: float,
+    order: int = 8,
+    scheme: Scheme = "finite_difference",
+) -> tuple[dict[str, Tensor], int]:
+    """The unknowns (sample, time, *space) of an evolution equation at `times`, and the number of steps."""
+    if not isinstance(pde, EvolutionPDE):
+        raise OpbenchError(f"{type(pde).__name__}: does not evolve; solve it without times")
+    device = next(iter(given.values())).device
+    _known_scheme(scheme, "finite_difference", "spectral")
+    d = Spectral(grid, device) if scheme == "spectral" else Circulant(grid, order, device)
+    samples = max(len(value) for value in given.values())
+    initial = torch.stack([given[field.name].expand(samples, *grid.shape) for field in pde.outputs])
+    values, steps = evolve(Semidiscrete(pde, d, given), initial, times, tolerance)
+    return {field.name: values[:, i].transpose(0, 1) for i, field in enumerate(pde.outputs)}, steps
+
+
+def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu") -> tuple[dict[str, Tensor], bool]:
+    """Every given value as a float64 tensor (sample, *space), axes of length 1 where it does not vary; and whether any had samples."""
+    name = type(pde).__name__
+    if grid.dims not in pde.dims:
+        raise OpbenchError(f"{name}: takes grids of {' or '.join(map(str, pde.dims))} axes, got {grid.dims} ({', '.join(grid.axes)})")
+    fields = [*(pde.outputs if isinstance(pde, EvolutionPDE) else ()), *pde.inputs]
+    for key in given:
+        known(f"field given to {name}", key, [field.name for field in fields])
+    tensors = {}
+    for field in fields:
+        value = given.get(field.name, field.default)
+        if value is None:
+            raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
+        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field.uniform, grid, device)
+    counts = {key: len(value) for key, value in tensors.items() if value.ndim > grid.dims}
+    if len(set(counts.values()) - {1}) > 1:
+        raise OpbenchError(f"{name}: the given fields disagree on the number of samples: {counts}")
+    return {key: value if value.ndim > grid.dims else value[None] for key, value in tensors.items()}, bool(counts)
+
+
+def _tensor(label: str, value: Any, uniform: bool, grid: Grid, device: str) -> Tensor:
+    tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
+    tensor = tensor.to(device=device, dtype=torch.float64)
+    if tensor.ndim == 0 or (uniform and tensor.ndim == 1):
+        tensor = tensor.reshape(*tensor.shape, *[1] * grid.dims)
+    space = (1,) * grid.dims if uniform else grid.shape
+    fits = tensor.ndim - grid.dims in (0, 1) and all(n in (1, m) for n, m in zip(tensor.shape[-grid.dims :], space, strict=True))
+    if not fits:
+        expected = "a number or (sample,): it is constant in space" if uniform else f"{grid.shape}, (sample, *{grid.shape}) or a number"
+        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise OpbenchError(f"{label} holds values that are not finite; check it before solving")
+    return tensor
+
+
+def _equation(equation: str | type[PDE]) -> PDE:
+    cls = find("pdes", equation, PDE) if isinstance(equation, str) else equation
+    if not (isinstance(cls, type) and issubclass(cls, PDE)):
+        raise OpbenchError(f"{equation}: is no equation; give a name that `opbench list` shows, or a subclass of PDE")
+    return cls()
+
+
+def _known_scheme(scheme: str, *offered: str) -> None:
+    known("scheme of this equation", scheme, offered)
+
+
+def _increasing(equation: Any, times: Any, start: float) -> tuple[float, ...]:
+    if times is None:
+        raise OpbenchError(f"{equation}: evolves in time; give times=[...], when the answer is wanted")
+    stored = tuple(float(t) for t in times)
+    if not stored or any(not a < b for a, b in itertools.pairwise(stored)) or stored[0] < start:
+        raise OpbenchError(f"{equation}: times must increase strictly from start = {start:g} on, got {len(stored)}: {stored[:3]}...")
+    return stored
+
+
+def _dataset(pde: PDE, grid: Grid, values: Mapping[str, Tensor], times, batched: bool, attributes: Mapping[str, Any]) -> "xarray.Dataset":
+    import xarray
+
+    dims = (*(("sample",) if batched else ()), *(("time",) if times else ()), *grid.axes)
+    coords = dict(zip(grid.axes, grid.coordinates(), strict=True)) | ({"time": np.array(times)} if times else {})
+    units = {field.name: field.unit for field in pde.outputs}
+    arrays = {name: (dims, (v if batched else v[0]).cpu().numpy(), {"units": units[name]}) for name, v in values.items()}
+    for name, (_, array, _) in arrays.items():
+        if not np.isfinite(array).all():
+            raise SolverError(f"{type(pde).__name__}: '{name}' is not finite; refine the grid, or check the given fields")
+    return xarray.Dataset(arrays, coords=coords, attrs=dict(attributes))
