@@ -26,8 +26,8 @@ def validate(type_: type[T], value: Any, source: str) -> T:
     """`value` as a `type_`; raises ConfigError that names every fault with its path, in one line."""
     try:
         if isinstance(type_, type) and issubclass(type_, BaseModel):
-            return type_.model_validate_json(json.dumps(value))  # JSON mode: a list is a tuple, nothing else is converted
-        return TypeAdapter(type_).validate_json(json.dumps(value), strict=True)
+            return type_.model_validate_json(json.dumps(value, default=str))  # JSON mode: a list is a tuple, nothing else is converted
+        return TypeAdapter(type_).validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"{source}: {'; '.join(faults)}") from error

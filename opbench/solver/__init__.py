@@ -106,6 +106,13 @@ def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu")
             raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
         tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field.uniform, grid, device)
     counts = {key: len(value) for key, value in tensors.items() if value.ndim > grid.dims}
+    for field in fields:
+        if (
+            field.uniform
+            and np.shape(given.get(field.name)) == grid.shape
+            and counts.get(field.name) not in [count for key, count in counts.items() if key != field.name]
+        ):
+            raise OpbenchError(f"{name}: '{field.name}' is constant in space, got an array {grid.shape} as long as the grid; give a number")
     if len(set(counts.values()) - {1}) > 1:
         raise OpbenchError(f"{name}: the given fields disagree on the number of samples: {counts}")
     return {key: value if value.ndim > grid.dims else value[None] for key, value in tensors.items()}, bool(counts)

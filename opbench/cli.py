@@ -1,0 +1,238 @@
+"""opbench on the command line: every command is one call of the Python interface, with its progress and answer printed."""
+
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opbench import __version__
+from opbench.config import literal
+from opbench.errors import Interrupted, OpbenchError
+from opbench.find import known, names, summary
+
+
+class Commands(click.Group):
+    """Suggests the nearest command, and turns a user's mistake into one line and an exit code."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        try:
+            known("command", args[0], self.commands)
+        except OpbenchError as error:
+            raise click.UsageError(str(error), ctx) from error
+        return super().resolve_command(ctx, args)
+
+
+class Name(click.ParamType):
+    """A name that shell completion knows; what it stands for is looked up later, with its own message."""
+
+    def __init__(self, name: str, offered: Callable[[], list[str]]):
+        self.name = name
+        self.offered = offered
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str):
+        return [click.shell_completion.CompletionItem(name) for name in self.offered() if name.startswith(incomplete)]
+
+
+def _datasets() -> list[str]:
+    from opbench.recipe import datasets
+
+    return datasets()
+
+
+MODEL = Name("name", lambda: names("models"))
+DATASET = Name("dataset", _datasets)
+SCALE = Name("mini|full", lambda: ["mini", "full"])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="opbench")
+def opbench() -> None:
+    """A benchmark suite for neural operators: verified data, honest cost, results that can be checked."""
+
+
+@opbench.command("list")
+def list_() -> None:
+    """Show datasets and tasks, models, losses, samplers, metrics, equations, a line each."""
+    from opbench.recipe import load_recipe
+
+    click.echo("datasets (opbench evaluate --task NAME or NAME/TASK)")
+    for name in _datasets():
+        recipe = load_recipe(name)
+        click.echo(f"  {name:18} {recipe.summary}\n  {'':18} tasks: {', '.join(f'{t.kind} (version {t.version})' for t in recipe.tasks)}")
+    for room, title in (("models", "models"), ("losses", "losses"), ("samplers", "samplers"), ("pdes", "equations")):
+        click.echo(title)
+        for name in names(room):
+            click.echo(f"  {name:18} {summary(room, name)}")
+    click.echo("metrics (every one an error: 0 when perfect)")
+    from opbench.metrics import metrics
+
+    for name, metric in metrics().items():
+        click.echo(f"  {name:18} {(metric.__doc__ or '').strip().splitlines()[0]}")
+
+
+@opbench.command()
+@click.argument("dataset", type=DATASET)
+@click.option("--scale", type=SCALE, default="mini", show_default=True)
+@click.option("--samples", type=click.IntRange(1), help="Samples of the training split; the others have at most as many.")
+@click.option("--grid", type=click.IntRange(2), help="Stored points on every axis.")
+@click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for datasets. [default: $OPBENCH_DATA, or datasets]")
+@click.option("--device", default="cpu", show_default=True, help="Where the solver runs: cpu, cuda or auto.")
+def generate(dataset: str, scale: str, samples: int | None, grid: int | None, seed: int | None, out: Path | None, device: str) -> None:
+    """Make a dataset's HDF5 files where they are missing."""
+    from opbench.evaluation import resolve_device
+    from opbench.generation import generate as make
+
+    with _bars() as show:
+        folder = make(dataset, scale, samples=samples, grid=grid, seed=seed, out=out, device=resolve_device(device), report=show)
+    for path in sorted(folder.glob("data/*/*.hdf5")):
+        click.echo(path)
+
+
+@opbench.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def check(files: tuple[Path, ...]) -> None:
+    """Validate HDF5 files by The Well's rules and opbench's own."""
+    from opbench.check import check as faults_of
+
+    faults = {path: faults_of(path) for path in files}
+    for path, found in faults.items():
+        click.echo(f"{path}: valid" if not found else "\n".join(f"{path}: {fault}" for fault in found))
+    if any(faults.values()):
+        raise OpbenchError(f"{sum(bool(found) for found in faults.values())} of {len(faults)} files are not valid; see the lines above")
+
+
+@opbench.command()
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
+@click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+@click.option("--json", "as_json", is_flag=True, help="Print the record (a list of them with --seeds) and nothing else.")
+def evaluate(
+    model: str, task: str, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, as_json: bool, **options: Any
+) -> None:
+    """Train a model on a task, score it, write a record, print its row among the baselines."""
+    from opbench.evaluation import evaluate as run
+
+    options |= {"settings": dict(_setting(text) for text in settings), "out": out}
+    records = []
+    with _bars() as show:
+        for number in range(seed, seed + (seeds or 1)):
+
+            def progress(epoch: int, epochs: int, loss: float, error: float, label: str = f"{model}, seed {number}") -> None:
+                show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")
+
+            records.append(run(model, task, seed=number, report=show, progress=progress, **options))
+    if as_json:
+        click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
+    else:
+        _show(records, out, {"data": options["data"], "device": options["device"]})
+
+
+def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
+    """The table that the new records stand in, and where everything lies."""
+    from opbench.evaluation import place_among_baselines
+    from opbench.leaderboard.table import boards, text
+
+    place_among_baselines(records[-1], out, **as_run)
+    board = next(b for b in boards(_records(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
+    click.echo(text(board, mark=records[-1].model))
+    for record in records:
+        if record.status == "diverged":
+            click.echo(f"seed {record.seed} diverged in epoch {len(record.curve)}; a lower train.learning_rate may help")
+    for split, reason in records[-1].not_scored.items():
+        click.echo(f"{split} was not scored: {reason}")
+    click.echo(f"records: {out / 'records' / records[-1].dataset}\nweights: {out / 'runs' / records[-1].dataset}")
+
+
+def _records(out: Path) -> list:
+    """The records that come with opbench and the user's own."""
+    from opbench.record import read_records, shipped
+
+    return list(read_records(shipped(), out / "records"))
+
+
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def table(task: str | None, out: Path) -> None:
+    """Print the leaderboard from records, and write its Markdown."""
+    from opbench.leaderboard.table import boards, text, write
+
+    found = boards(_records(out))
+    if task is not None:
+        choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
+        known("task with records", task, choices)
+        found = [board for board in found if task in (board.task, board.task.partition("/")[0])]
+    if not found:
+        raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
+    for board in found:
+        click.echo(text(board))
+    for path in write(found, out):
+        click.echo(f"written: {path}")
+
+
+@contextmanager
+def _bars():
+    """Progress bars on standard error, where that is a terminal: a report for generation and one for training."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(label: str, done: int, total: int, note: str = "") -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total, note=note)
+            bars.update(tasks[label], completed=done, note=note)
+
+        yield show
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise OpbenchError(f"--set {text}: expected KEY=VALUE, such as model.width=64")
+    return key.strip(), literal(value.strip())
+
+
+def main() -> None:
+    """Run the command line: a user's mistake is one line on standard error and exit code 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's stop leaves a resumable state, as Ctrl-C does
+    try:
+        opbench.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except OpbenchError as error:
+        _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped; run the same command again to go on", Interrupted.exit_code)
+    except BrokenPipeError:
+        sys.exit(141)  # the reader of our output has left, as `head` does
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}; free it or choose another place, and run the command again", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"opbench: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -1,0 +1,229 @@
+"""Recipe -> HDF5: inputs are sampled, solved in blocks, restricted to the stored grid, and written once all blocks are there.
+
+A sample's random numbers depend on (seed, split, index, field) alone. Finished blocks survive an interruption and are not solved again.
+"""
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from opbench import __version__
+from opbench.errors import DataError, OpbenchError
+from opbench.grid import Grid
+from opbench.layout import Header
+from opbench.provenance import commit, versions
+from opbench.recipe import SPLITS, Plan, Recipe, Split, load_recipe, plan
+from opbench.samplers import Sampler
+from opbench.stats import write_stats
+from opbench.store import Stored, write
+
+FLOOR_SAMPLES = 4  # solved again at twice the grid and half the step, or all where a split has fewer
+STREAM = {"train": 0, "valid": 1, "test": 2, "ood": 3, "finer": 2}  # finer holds the test samples
+Report = Callable[[str, int, int], None]  # (what, blocks done, blocks in all)
+
+
+def data_root() -> Path:
+    """Where generated files lie: $OPBENCH_DATA, or datasets/ in the working folder."""
+    return Path(os.environ.get("OPBENCH_DATA", "datasets"))
+
+
+def generate(
+    dataset: str,
+    scale: str = "mini",
+    *,
+    samples: int | None = None,
+    grid: int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    device: str = "cpu",
+    report: Report | None = None,
+) -> Path:
+    """Make a dataset's files where they are missing and return their folder, out/dataset/scale, which The Well's reader takes too.
+
+    samples: of the training split; the others keep theirs, at most as many.
+    grid: stored points on every axis. seed: instead of the recipe's.
+    Raises OpbenchError (unknown names), DataError (files of another recipe there, a full disk), SolverError.
+    """
+    recipe = load_recipe(dataset)
+    if not isinstance(recipe, Recipe):
+        raise OpbenchError(f"{dataset}: is made of files that come with it; there is nothing to generate")
+    return make(plan(recipe, scale, samples, grid, seed), out, device, report)
+
+
+def make(chosen: Plan, out: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Path:
+    """A plan's files, made where they are missing; their folder."""
+    folder = Path(out if out is not None else data_root()) / chosen.folder
+    missing = [split for split in SPLITS if split in chosen.samples and not _present(file(folder, chosen, split), chosen)]
+    for split in missing:
+        _make(folder, chosen, split, device, report)
+    if missing:
+        write_stats(folder)
+    return folder
+
+
+def file(folder: Path, chosen: Plan, split: str) -> Path:
+    """The file of one split, where The Well's reader looks for it."""
+    return folder / "data" / split / f"{chosen.recipe.name}.hdf5"
+
+
+def _present(path: Path, chosen: Plan) -> bool:
+    if not path.exists():
+        return False
+    made = Stored(path).header.provenance.get("fingerprint")
+    if made != chosen.fingerprint:
+        raise DataError(f"{path}: was made by another recipe or version ({made}); move its folder away, or choose another --out")
+    return True
+
+
+def _make(folder: Path, chosen: Plan, split: Split, device: str, report: Report | None) -> None:
+    path = file(folder, chosen, split)
+    parts = path.with_suffix(".parts")
+    parts.mkdir(parents=True, exist_ok=True)
+    count, block = chosen.samples[split], chosen.recipe.solving.block
+    total = -(-count // block)
+    for index in range(total):
+        part = parts / f"{chosen.fingerprint[:16]}-{index}.npz"
+        if not part.exists():
+            _save(part, solve_block(chosen, split, index, device))
+        if report is not None:
+            report(split, index + 1, total)
+    floor = parts / f"{chosen.fingerprint[:16]}-floor.json"
+    if not floor.exists():
+        _replace(floor, lambda f: f.write(json.dumps(error_floor(chosen, split, device)).encode()))
+
+    header = _header(chosen, split, device, json.loads(floor.read_text()))
+
+    def blocks() -> Iterator[dict[str, np.ndarray]]:
+        for index in range(total):
+            with np.load(parts / f"{chosen.fingerprint[:16]}-{index}.npz") as arrays:
+                yield {f.name: arrays[f.name][: count - index * block] for f in (*header.evolving, *header.constant, *header.parameters)}
+
+    write(path, header, count, blocks())
+    shutil.rmtree(parts)
+
+
+def laws(chosen: Plan, split: str) -> dict[str, Sampler]:
+    """The sampler of every field and parameter in a split."""
+    return chosen.recipe.given | (chosen.recipe.ood if split == "ood" else {})
+
+
+def stored_grid(chosen: Plan, split: str) -> Grid:
+    return chosen.grid.refine(2) if split == "finer" else chosen.grid
+
+
+def draw(chosen: Plan, split: str, indices: range, grid: Grid) -> dict[str, np.ndarray]:
+    """Inputs of the samples `indices`, (sample, *grid.shape), or (sample,) for what is constant in space."""
+    inputs = {}
+    for name, law in laws(chosen, split).items():
+        keys = ([chosen.seed, STREAM[split], index, zlib.crc32(name.encode())] for index in indices)
+        inputs[name] = np.stack([np.asarray(law.draw(np.random.default_rng(key), grid), dtype=np.float64) for key in keys])
+    return inputs
+
+
+def solve_block(chosen: Plan, split: str, block: int, device: str) -> dict[str, np.ndarray]:
+    """One whole block: inputs and unknowns of its samples on the stored grid, float32."""
+    size = chosen.recipe.solving.block
+    inputs, outputs, _ = _solve(
+        chosen, split, range(block * size, (block + 1) * size), chosen.solve_grid, chosen.recipe.solving.tolerance, device
+    )
+    coarse = stored_grid(chosen, split)
+    kept = {name: values for name, values in inputs.items() if name not in outputs}
+    restricted = {name: v if v.ndim == 1 else chosen.solve_grid.restrict(v, coarse) for name, v in (kept | outputs).items()}
+    return {name: values.astype(np.float32) for name, values in restricted.items()}
+
+
+def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
+    """What the data are uncertain by: a few samples solved again at twice the grid and half the step, per unknown.
+
+    The relative L2 difference over all stored points and times. The step is fourth-order and its estimate third, so half the step is a
+    sixteenth of the tolerance. Samples of a training or validation split stand for their law: those of the test split are taken.
+    """
+    split = "test" if split in ("train", "valid") else split
+    indices = range(min(FLOOR_SAMPLES, chosen.samples.get(split, 1)))  # pyright: ignore[reportArgumentType]
+    tolerance = chosen.recipe.solving.tolerance
+    coarse, fine = chosen.solve_grid, chosen.solve_grid.refine(2)
+    _, plain, _ = _solve(chosen, split, indices, coarse, tolerance, device)
+    _, better, steps = _solve(chosen, split, indices, fine, tolerance / 16, device)
+    grid, floor = stored_grid(chosen, split), {}
+    for name in plain:
+        reference = fine.restrict(better[name], grid).reshape(len(indices), -1)
+        difference = coarse.restrict(plain[name], grid).reshape(len(indices), -1) - reference
+        relative = np.linalg.norm(difference, axis=1) / np.linalg.norm(reference, axis=1)
+        floor[name] = {"relative_l2": {"mean": float(relative.mean()), "max": float(relative.max())}}
+    return {"fields": floor, "samples": len(indices), "points": list(fine.shape), "tolerance": tolerance / 16, "steps": steps}
+
+
+def _solve(chosen: Plan, split: str, indices: range, grid: Grid, tolerance: float, device: str):
+    """Inputs (numpy), unknowns (numpy, by name) and steps of some samples on `grid`."""
+    import torch
+
+    from opbench.solver import integrate, prepare
+    from opbench.solver.steady import solve_steady
+
+    recipe = chosen.recipe
+    inputs = draw(chosen, split, indices, grid)
+    with torch.no_grad():
+        tensors, _ = prepare(recipe.pde, grid, inputs, device)
+        if chosen.times is None:
+            values, steps = {recipe.pde.outputs[0].name: solve_steady(recipe.pde, grid, tensors, tolerance, recipe.solving.order)}, 0
+        else:
+            values, steps = integrate(recipe.pde, grid, tensors, chosen.times, tolerance, recipe.solving.order)
+    return inputs, {name: value.cpu().numpy() for name, value in values.items()}, steps
+
+
+def _header(chosen: Plan, split: Split, device: str, floor: dict[str, Any]) -> Header:
+    recipe, inputs = chosen.recipe, laws(chosen, split)
+    probe = draw(chosen, split, range(1), chosen.grid.refine(chosen.settings.refine))
+    given = [field for field in recipe.pde.inputs if field.name in inputs]
+    scalars = [field for field in given if probe[field.name].ndim == 1]
+    head, dirty = commit()
+    return Header(
+        name=recipe.name,
+        grid=stored_grid(chosen, split),
+        times=chosen.times,
+        evolving=recipe.pde.outputs,
+        constant=tuple(field for field in given if field not in scalars),
+        parameters=tuple(field for field in scalars if inputs[field.name].random),
+        fixed={field.name: float(probe[field.name][0]) for field in scalars if not inputs[field.name].random},
+        provenance={
+            "recipe": recipe.model_dump(mode="json"),
+            "fingerprint": chosen.fingerprint,
+            "scale": chosen.scale,
+            "split": split,
+            "seed": chosen.seed,
+            "opbench": __version__,
+            "commit": head,
+            "dirty": dirty,
+            "versions": versions(),
+            "device": device,
+            "scheme": f"central finite differences of order {recipe.solving.order}, "
+            + ("multigrid-preconditioned conjugate gradients" if chosen.times is None else "ETDRK4 with error-controlled steps"),
+            "tolerance": recipe.solving.tolerance,
+            "solve_points": list(chosen.solve_grid.shape),
+            "error_floor": floor,
+        },
+    )
+
+
+def _save(part: Path, arrays: dict[str, np.ndarray]) -> None:
+    _replace(part, lambda f: np.savez(f, **arrays))  # pyright: ignore[reportArgumentType]
+
+
+def _replace(path: Path, fill: Callable[[Any], Any]) -> None:
+    """Write aside, flush to disk, rename: the final name never holds half a file."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as f:
+            fill(f)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise DataError(f"{path}: could not be written: {error.strerror}; free some space and run the command again") from error

@@ -1,0 +1,128 @@
+"""Records -> Markdown: one table for every task, version, scale and state of the data; a row for every configuration, over its seeds."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opbench.record import Record
+
+METRIC = "relative_l2"
+ABOUT = "Mean relative L2 error over samples, then over seeds (± standard deviation from three seeds on)."
+COLUMNS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")
+
+
+@dataclass(frozen=True)
+class Board:
+    """The records that may stand in one table: same task, version, scale and data."""
+
+    task: str
+    task_version: int
+    scale: str
+    data_fingerprint: str
+    records: tuple[Record, ...]
+
+    @property
+    def stem(self) -> str:
+        return f"{self.task.replace('/', '-')}-{self.scale}"
+
+
+def boards(records: Iterable[Record]) -> list[Board]:
+    """Records grouped into tables; a repeated run counts once, by its newest record."""
+    groups: dict[tuple[str, int, str, str], dict[tuple[str, str, str], Record]] = {}
+    for record in sorted(records, key=lambda r: r.date):
+        key = (record.task, record.task_version, record.scale, record.data_fingerprint)
+        groups.setdefault(key, {})[record.fingerprint, record.machine["device"], record.machine["name"]] = record
+    return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
+
+
+def rows(board: Board) -> list[tuple[str, ...]]:
+    """Cells by COLUMNS, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
+    configurations: dict[tuple[str, str], list[Record]] = {}
+    for record in board.records:
+        configurations.setdefault((record.configuration, record.machine["name"]), []).append(record)
+    ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _mean(runs, "test") or float("inf"), runs[0].model))
+    return [_cells(runs, len({r.configuration for r in board.records if r.model == runs[0].model}) > 1) for runs in ordered]
+
+
+def _cells(runs: Sequence[Record], several: bool) -> tuple[str, ...]:
+    first = runs[0]
+    return (
+        f"{first.model} ({first.configuration[:6]})" if several else first.model,
+        first.loss,
+        f"{first.parameters:,}",
+        *(_score(runs, split) for split in ("test", "ood", "finer")),
+        f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
+        str(len(runs)),
+        str(_diverged(runs)),
+        f"{first.machine['device']} ({first.machine['name']}, {first.machine['threads']} threads)",
+    )
+
+
+def _diverged(runs: Sequence[Record]) -> int:
+    return sum(r.status == "diverged" for r in runs)
+
+
+def _values(runs: Sequence[Record], split: str) -> list[float]:
+    values = (r.scores.get(split, {}).get(METRIC) for r in runs if r.status != "diverged")
+    return [value for value in values if value is not None]
+
+
+def _mean(runs: Sequence[Record], split: str) -> float | None:
+    values = _values(runs, split)
+    return statistics.fmean(values) if values else None
+
+
+def _score(runs: Sequence[Record], split: str) -> str:
+    """Mean over seeds, with the standard deviation from three seeds on; a score within twice the data's own error is marked."""
+    mean = _mean(runs, split)
+    if mean is None:
+        return "-"
+    values = _values(runs, split)
+    spread = f" ± {statistics.stdev(values):.1g}" if len(values) >= 3 else ""
+    floor = _floor(runs[0], split)
+    return f"{mean:.4g}{spread}{' (saturated)' if floor is not None and mean < 2 * floor else ''}"
+
+
+def _floor(record: Record, split: str) -> float | None:
+    means = [field["relative_l2"]["mean"] for field in record.error_floor.get(split, {}).values()]
+    return max(means) if means else None
+
+
+def markdown(board: Board, command: str) -> str:
+    """The table with its heading, what was measured, the data's own error, and the command that printed it."""
+    lines = [
+        "| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *([_escape(c) for c in row] for row in rows(board)))
+    ]
+    return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
+
+
+def _heading(board: Board) -> str:
+    floors = {split: _floor(board.records[0], split) for split in ("test", "ood", "finer")}
+    known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
+    floor = f"; the data's own error: {known}" if known else ""
+    state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}"
+    return f"{board.task}, {board.scale} ({state}{floor})"
+
+
+def _escape(cell: str) -> str:
+    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def text(board: Board, mark: str = "") -> str:
+    """The table for a terminal; the rows of the model `mark` are pointed at."""
+    lines = [("", *COLUMNS), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join([_heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+
+
+def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
+    """One Markdown file for every task and scale, below `folder`; returns their paths."""
+    texts: dict[str, list[str]] = {}
+    for board in all_boards:
+        texts.setdefault(board.stem, []).append(markdown(board, f"opbench table --task {board.task}"))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{stem}.md" for stem in texts]
+    for path, parts in zip(paths, texts.values(), strict=True):
+        path.write_text("\n".join(parts), encoding="utf-8")
+    return paths

@@ -1,0 +1,238 @@
+"""What a file in datasets/ means: an equation with random inputs that is solved, or foreign arrays that are read."""
+
+import tomllib
+from functools import cached_property, reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from opbench.config import Frozen, fingerprint, load_toml
+from opbench.errors import ConfigError, UnknownName
+from opbench.find import PACKAGE, find, known, names
+from opbench.grid import Grid
+from opbench.pde import PDE, EvolutionPDE
+from opbench.samplers import Sampler
+
+DATA_VERSION = 1  # raised by any change of the code that moves a number in generated files
+SPLITS = ("train", "valid", "test", "ood", "finer")
+Split = Literal["train", "valid", "test", "ood", "finer"]
+AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Task(Frozen):
+    """What is given, what is asked, and the budget that every model gets.
+
+    static: coefficients -> solution. final: initial state -> state at the last stored time. trajectory: initial state -> all later
+    stored times. step: state -> state at the next stored time.
+    version: raised by any change that moves a number.
+    """
+
+    kind: Literal["static", "final", "trajectory", "step"]
+    version: Count
+    epochs: dict[str, Count]
+    batch_size: Count
+
+
+class Domain(Frozen):
+    axes: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    periodic: tuple[bool, ...]
+
+    def grid(self, points: tuple[int, ...]) -> Grid:
+        return Grid(self.axes, points, self.lower, self.upper, self.periodic)
+
+
+class Common(Frozen):
+    """What every dataset says: `source` names the published benchmark and what had to be chosen."""
+
+    name: str
+    version: Count
+    summary: str
+    source: str
+    domain: Domain
+    tasks: tuple[Task, ...] = Field(min_length=1)
+
+
+class Solving(Frozen):
+    """How the reference solver runs.
+
+    block: samples solved together, always whole and aligned by index, so that a sample never depends on how many are made.
+    """
+
+    tolerance: float = Field(gt=0)
+    order: Literal[2, 4, 6, 8]
+    block: Count
+
+
+class Scale(Frozen):
+    """points: stored, per axis; refine: the solve grid has that many times the cells; frames: stored times, the initial one included."""
+
+    points: tuple[Count, ...]
+    refine: Count
+    final: float | None = Field(default=None, gt=0)
+    frames: int | None = Field(default=None, gt=1)
+    samples: dict[Split, Count]
+
+
+class Recipe(Common):
+    """A dataset that the reference solver makes. `ood` replaces some of `given` in the split of that name."""
+
+    equation: str
+    seed: int = Field(ge=0)
+    given: dict[str, AnySampler]
+    ood: dict[str, AnySampler] = Field(default_factory=dict)
+    solving: Solving
+    scales: dict[str, Scale]
+
+    @cached_property
+    def pde(self) -> PDE:
+        return find("pdes", self.equation, PDE)()
+
+    @property
+    def evolves(self) -> bool:
+        return isinstance(self.pde, EvolutionPDE)
+
+    @model_validator(mode="after")
+    def _fits_the_equation(self):
+        try:
+            known("equation", self.equation, names("pdes"))
+            fields = {field.name: field for field in (*(self.pde.outputs if self.evolves else ()), *self.pde.inputs)}
+            for name in (*self.given, *self.ood):
+                known(f"field of {self.equation}", name, fields)
+        except UnknownName as error:
+            raise ValueError(str(error)) from error
+        missing = [name for name, field in fields.items() if field.default is None and name not in self.given]
+        if missing:
+            raise ValueError(f"given: {', '.join(missing)} must be sampled for {self.equation}")
+        if len(self.domain.axes) not in self.pde.dims:
+            raise ValueError(f"domain.axes: {self.equation} takes {' or '.join(map(str, self.pde.dims))} axes, got {len(self.domain.axes)}")
+        for key, scale in self.scales.items():
+            if len(scale.points) != len(self.domain.axes):
+                raise ValueError(f"scales.{key}.points: one entry an axis, got {len(scale.points)} for {len(self.domain.axes)} axes")
+            if self.evolves != (scale.frames is not None and scale.final is not None):
+                raise ValueError(
+                    f"scales.{key}: final and frames are {'required: the equation evolves' if self.evolves else 'for evolution only'}"
+                )
+            if "finer" in scale.samples and scale.samples["finer"] > scale.samples["test"]:
+                raise ValueError(f"scales.{key}.samples.finer: these are the test samples on a finer grid, of which there are fewer")
+            if "finer" in scale.samples and scale.refine % 2:
+                raise ValueError(f"scales.{key}.refine: must be even, so that the finer split's grid is part of the solve grid")
+        return self
+
+
+class Foreign(Common):
+    """A dataset that somebody else made: `splits` says which samples of which arrays of which file, `sha256` that they are the same."""
+
+    reader: Literal["tensors"]
+    given: str
+    asked: str
+    splits: dict[Split, "Part"]
+
+
+class Part(Frozen):
+    """Samples [first, last) of a file beside the recipe, on a grid of `points`."""
+
+    file: str
+    sha256: str
+    points: tuple[Count, ...]
+    first: int = Field(ge=0)
+    last: Count
+
+
+AnyRecipe = Recipe | Foreign
+
+
+def folder() -> Path:
+    """Where the recipes that come with opbench lie: the checkout's datasets/, or the wheel's copy of it."""
+    checkout = PACKAGE.parent / "datasets"
+    return checkout if checkout.is_dir() else PACKAGE / "shipped" / "datasets"
+
+
+def datasets() -> list[str]:
+    """Names of the recipes that come with opbench."""
+    return sorted(path.stem for path in folder().glob("*.toml"))
+
+
+def load_recipe(dataset: str) -> AnyRecipe:
+    """The recipe of a dataset: a name that `opbench list` shows, or the path of a .toml file.
+
+    Raises UnknownName, and ConfigError with all faults and their paths.
+    """
+    path = Path(dataset) if dataset.endswith(".toml") else folder() / f"{known('dataset', dataset, datasets())}.toml"
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such recipe; give a dataset's name or the path of a .toml file")
+    try:
+        foreign = "reader" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        foreign = False  # load_toml tells what is wrong
+    recipe = load_toml(path, Foreign if foreign else Recipe)
+    if recipe.name != path.stem:
+        raise ConfigError(f"{path}: name: expected '{path.stem}', the file's own name, got '{recipe.name}'")
+    return recipe
+
+
+class Plan(Frozen):
+    """A recipe at one scale with the user's changes: everything that decides the numbers in its files."""
+
+    recipe: Recipe
+    scale: str
+    seed: int
+    points: tuple[Count, ...]
+    samples: dict[Split, Count]
+
+    @property
+    def settings(self) -> Scale:
+        return self.recipe.scales[self.scale]
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The stored grid."""
+        return self.recipe.domain.grid(self.points)
+
+    @cached_property
+    def solve_grid(self) -> Grid:
+        return self.grid.refine(self.settings.refine)
+
+    @property
+    def times(self) -> tuple[float, ...] | None:
+        """Stored times; None for steady problems."""
+        if self.settings.frames is None or self.settings.final is None:
+            return None
+        return tuple(self.settings.final * k / (self.settings.frames - 1) for k in range(self.settings.frames))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal exactly where all generated numbers are."""
+        content: dict[str, Any] = self.recipe.model_dump(
+            mode="json", include={"name", "version", "domain", "equation", "given", "ood", "solving"}
+        )
+        decided = {"settings": self.settings.model_dump(mode="json", exclude={"points", "samples"}), "data_version": DATA_VERSION}
+        return fingerprint(content | decided | {"seed": self.seed, "points": self.points, "samples": self.samples})
+
+    @property
+    def folder(self) -> str:
+        """dataset/scale, with the user's changes in the name, so that no two plans share files."""
+        default = plan(self.recipe, self.scale)
+        changes = [f"-{key}{self.samples['train']}" for key in ("n",) if self.samples != default.samples]
+        changes += [f"-grid{'x'.join(map(str, self.points))}"] if self.points != default.points else []
+        changes += [f"-seed{self.seed}"] if self.seed != default.seed else []
+        return f"{self.recipe.name}/{self.scale}{''.join(changes)}"
+
+
+def plan(recipe: Recipe, scale: str, samples: int | None = None, grid: int | None = None, seed: int | None = None) -> Plan:
+    """A recipe's plan. samples: of the training split (the others keep theirs, at most as many); grid: stored points on every axis.
+
+    Raises UnknownName for a scale that the recipe lacks.
+    """
+    settings = recipe.scales[known(f"scale of {recipe.name}", scale, recipe.scales)]
+    counts = (
+        settings.samples
+        if samples is None
+        else {split: min(n, samples) if split != "train" else samples for split, n in settings.samples.items()}
+    )
+    points = settings.points if grid is None else tuple(grid for _ in settings.points)
+    return Plan(recipe=recipe, scale=scale, seed=recipe.seed if seed is None else seed, points=points, samples=counts)

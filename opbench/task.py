@@ -1,0 +1,196 @@
+"""A dataset's files as a task: what a model is given and what is asked of it, channel by channel."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from opbench.config import fingerprint
+from opbench.errors import ConfigError, UnknownName
+from opbench.find import known
+from opbench.generation import Report, file, laws, make
+from opbench.grid import Grid
+from opbench.model import Channel, Samples, Spec
+from opbench.readers.tensors import read
+from opbench.recipe import SPLITS, Foreign, Plan, Recipe, Task, datasets, folder, load_recipe, plan
+from opbench.store import Stored, to_xarray
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Split(Dataset, ABC):
+    """One split of a task as a torch dataset of (given (c_in, *s), reference (c_out, *s)), float32, physical units."""
+
+    spec: Spec
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
+        """Several samples by one sorted read; what torch's DataLoader calls."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        return self.__getitems__([index % len(self)])[0]
+
+    @abstractmethod
+    def to_xarray(self) -> "xarray.Dataset":
+        """All that is stored of this split, fields by name with dims (sample, time, *axes) and coordinates."""
+
+    def samples(self) -> Samples:
+        """The whole split in memory."""
+        given, reference = zip(*self.__getitems__(list(range(len(self)))), strict=True)
+        return Samples(torch.stack(given), torch.stack(reference), coordinates(self.spec.grid))
+
+
+def coordinates(grid: Grid) -> Tensor:
+    """Positions of all points, float32 (*space, d)."""
+    return torch.as_tensor(np.stack(grid.mesh(), axis=-1), dtype=torch.float32)
+
+
+class StoredSplit(Split):
+    """A split that lies in an HDF5 file of opbench's own."""
+
+    def __init__(self, path: Path, task: Task, inputs: tuple[str, ...]):
+        """inputs: the coefficients that differ between samples of the training split, so that a model must be told."""
+        self.path = path
+        self.stored = Stored(path)
+        self.kind = task.kind
+        header = self.stored.header
+        states = tuple(field.name for field in header.evolving)
+        given = tuple(name for name in states if task.kind != "static") + inputs
+        self.given_names, self.states = given, states
+        asked = {"static": (None,), "final": (header.times or ())[-1:], "trajectory": (header.times or ())[1:], "step": (None,)}[task.kind]
+        self.spec = Spec(
+            inputs=tuple(Channel(name) for name in given),
+            outputs=tuple(Channel(name, time) for name in states for time in asked),
+            grid=header.grid,
+        )
+
+    @property
+    def _pairs(self) -> int:
+        """Samples that one stored trajectory gives."""
+        return len(self.stored.header.times or ()) - 1 if self.kind == "step" else 1
+
+    def __len__(self) -> int:
+        return len(self.stored) * self._pairs
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
+        trajectories = sorted({index // self._pairs for index in indices})
+        values = {name: self.stored.read(name, trajectories) for name in dict.fromkeys((*self.given_names, *self.states))}
+        row = {trajectory: i for i, trajectory in enumerate(trajectories)}
+        return [self._item({k: v[row[i // self._pairs]] for k, v in values.items()}, i % self._pairs) for i in indices]
+
+    def _item(self, values: dict[str, np.ndarray], frame: int) -> tuple[Tensor, Tensor]:
+        space = self.spec.grid.shape
+        given = [values[name][frame] if name in self.states else np.broadcast_to(values[name], space) for name in self.given_names]
+        if self.kind == "static":
+            asked = [values[name][None] for name in self.states]
+        else:
+            frames = {"final": slice(-1, None), "trajectory": slice(1, None), "step": slice(frame + 1, frame + 2)}[self.kind]
+            asked = [values[name][frames] for name in self.states]
+        return torch.from_numpy(np.stack(given)), torch.from_numpy(np.concatenate(asked))
+
+    def to_xarray(self) -> "xarray.Dataset":
+        return to_xarray(self.path)
+
+
+class ForeignSplit(Split):
+    """A split that lies in arrays of somebody else's."""
+
+    def __init__(self, recipe: Foreign, split: str):
+        part = recipe.splits[split]  # pyright: ignore[reportArgumentType]
+        arrays = read(folder() / part.file, (recipe.given, recipe.asked), part.sha256)
+        self.given, self.asked = (torch.from_numpy(arrays[key][part.first : part.last]) for key in (recipe.given, recipe.asked))
+        self.spec = Spec((Channel(recipe.given),), (Channel(recipe.asked),), recipe.domain.grid(part.points))
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
+        return [(self.given[i][None], self.asked[i][None]) for i in indices]
+
+    def to_xarray(self) -> "xarray.Dataset":
+        import xarray
+
+        grid, dims = self.spec.grid, ("sample", *self.spec.grid.axes)
+        arrays = {self.spec.inputs[0].field: (dims, self.given.numpy()), self.spec.outputs[0].field: (dims, self.asked.numpy())}
+        return xarray.Dataset(arrays, coords=dict(zip(grid.axes, grid.coordinates(), strict=True)))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task of a dataset at one scale: everything that an evaluation needs to know of it before any data are there."""
+
+    recipe: Recipe | Foreign
+    task: Task
+    scale: str
+    plan: Plan | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.recipe.name}/{self.task.kind}"
+
+    @property
+    def splits(self) -> list[str]:
+        return [split for split in SPLITS if split in (self.plan.samples if self.plan else self.recipe.splits)]  # pyright: ignore
+
+    @cached_property
+    def data_fingerprint(self) -> str:
+        """Equal exactly where all data are."""
+        return (
+            self.plan.fingerprint if self.plan else fingerprint(self.recipe.model_dump(mode="json", include={"name", "version", "splits"}))
+        )
+
+    def split(self, name: str, root: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Split:
+        """One split, generated where it is missing. Raises UnknownName for a split that the dataset lacks."""
+        known(f"split of {self.recipe.name}", name, self.splits)
+        if isinstance(self.recipe, Foreign):
+            return ForeignSplit(self.recipe, name)
+        assert self.plan is not None
+        made = make(self.plan, root, device, report)
+        inputs = tuple(key for key, law in laws(self.plan, "train").items() if law.random and key not in _states(self.recipe))
+        return StoredSplit(file(made, self.plan, name), self.task, inputs)
+
+
+def _states(recipe: Recipe) -> set[str]:
+    return {field.name for field in recipe.pde.outputs}
+
+
+def problem(task: str, scale: str = "mini", *, samples: int | None = None, grid: int | None = None, seed: int | None = None) -> Problem:
+    """A task by name: `dataset` for its first one, `dataset/kind` for another; the dataset may be a recipe's path.
+
+    samples, grid, seed: as in `generate`. Raises UnknownName, ConfigError.
+    """
+    head, _, tail = task.rpartition("/")
+    if tail in Task.model_fields["kind"].annotation.__args__ and head:  # pyright: ignore[reportOptionalMemberAccess]
+        dataset, kind = head, tail
+    else:
+        dataset, kind = task, ""
+        if "/" in task and not task.endswith(".toml") and head in datasets():
+            raise UnknownName(f"unknown task '{task}'; {head} offers {', '.join(t.kind for t in load_recipe(head).tasks)}")
+    recipe = load_recipe(dataset)
+    kinds = {entry.kind: entry for entry in recipe.tasks}
+    chosen = kinds[known(f"task of {recipe.name}", kind, kinds)] if kind else recipe.tasks[0]
+    if isinstance(recipe, Foreign):
+        if (samples, grid, seed) != (None, None, None):
+            raise ConfigError(f"{recipe.name}: its files are fixed; leave samples, grid and data seed out")
+        return Problem(recipe, chosen, "full", None)
+    return Problem(recipe, chosen, scale, plan(recipe, scale, samples, grid, seed))
+
+
+def load(task: str = "burgers_1d", split: str = "train", *, scale: str = "mini", root: str | Path | None = None, **changes: Any) -> Split:
+    """A split as a torch dataset, generated where it is missing; `.to_xarray()` gives the same data with names and coordinates.
+
+    changes: samples, grid, seed, as in `generate`.
+    """
+    return problem(task, scale, **changes).split(split, root)
