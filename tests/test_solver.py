@@ -1,0 +1,154 @@
+"""opbench.solve as a user calls it: shapes, names, agreement with closed forms and independent solutions, conservation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from exact import burgers, navier_stokes
+from opbench import Grid, OpbenchError, solve
+
+DATA = Path(__file__).parent / "data"
+LINE = Grid(("x",), (128,), (0.0,), (1.0,), (True,))
+X = LINE.coordinates()[0]
+
+
+def torus(n: int) -> Grid:
+    return Grid(("x", "y"), (n, n), (0.0, 0.0), (2 * np.pi, 2 * np.pi), (True, True))
+
+
+def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+
+
+def test_burgers_agrees_with_the_independent_gauss_case():
+    case = np.load(DATA / "burgers1d_gauss.npz")
+    grid = Grid(axes=("x",), shape=(256,), lower=(-8.0,), upper=(8.0,), periodic=(True,))
+    u0 = np.exp(-((grid.coordinates()[0] + 2) ** 2))
+    answer = solve("burgers", grid, given={"velocity": u0, "viscosity": 0.1}, times=case["t"], tolerance=1e-8)
+    assert answer.velocity.dims == ("time", "x")
+    error = max(relative(ours, theirs) for ours, theirs in zip(answer.velocity.values, case["u_own"], strict=True))
+    assert error < 1e-7
+
+
+@pytest.mark.parametrize("order", [2, 4, 6])
+def test_burgers_converges_to_cole_and_hopf_at_the_stencils_order(order):
+    errors = []
+    for n in (64, 128, 256):
+        grid = Grid(("x",), (n,), (0.0,), (1.0,), (True,))
+        x = grid.coordinates()[0]
+        answer = solve("burgers", grid, {"velocity": np.sin(2 * np.pi * x), "viscosity": 0.03}, times=[0.3], tolerance=1e-10, order=order)
+        errors.append(relative(answer.velocity.values[0], burgers.velocity(x, 0.3, 0.03)))
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert orders[-1] > order - 0.1, f"errors {errors}, orders {orders}"
+
+
+def test_navier_stokes_agrees_with_the_independent_decaying_case_and_converges_to_it():
+    case = np.load(DATA / "ns2d_decay_torus.npz")
+    errors = []
+    for n in (64, 128, 256):
+        grid = torus(n)
+        x, y = grid.mesh()
+        w0 = 2 * np.sin(2 * x) * np.cos(3 * y) + 1.5 * np.cos(x + 2 * y + 0.3) + np.sin(3 * x - y + 1)
+        answer = solve("navier_stokes", grid, {"vorticity": w0, "viscosity": 0.01}, times=case["t"], tolerance=1e-6)
+        errors.append(relative(answer.vorticity.values[..., :: n // 64, :: n // 64], case["w_own"]))
+    assert errors[-1] < 1e-6, errors
+    assert errors[1] < errors[0] / 50, errors
+
+
+def test_navier_stokes_agrees_with_taylor_and_green():
+    grid = torus(32)
+    x, y = grid.mesh()
+    answer = solve("navier_stokes", grid, {"vorticity": navier_stokes.taylor_green(x, y, 0, 0.1), "viscosity": 0.1}, times=[2.0])
+    assert relative(answer.vorticity.values[0], navier_stokes.taylor_green(x, y, 2.0, 0.1)) < 1e-7
+
+
+def test_forcing_balances_viscosity_in_a_steady_shear():
+    grid = torus(32)
+    _, y = grid.mesh()
+    given = {"vorticity": np.cos(4 * y), "viscosity": 0.05, "forcing": 0.05 * 16 * np.cos(4 * y)}
+    answer = solve("navier_stokes", grid, given, times=[1.0], scheme="spectral")
+    assert relative(answer.vorticity.values[0], np.cos(4 * y)) < 1e-10
+
+
+def test_momentum_of_burgers_and_circulation_of_navier_stokes_are_conserved():
+    answer = solve("burgers", LINE, {"velocity": 1.5 + np.sin(2 * np.pi * X), "viscosity": 0.01}, times=[0.0, 0.5, 1.0])
+    assert np.ptp(answer.velocity.mean("x").values) < 1e-13
+    rng = np.random.default_rng(0)
+    answer = solve("navier_stokes", torus(16), {"vorticity": rng.standard_normal((16, 16)), "viscosity": 0.1}, times=[0.0, 0.5])
+    assert np.ptp(answer.vorticity.mean(("x", "y")).values) < 1e-12
+
+
+def test_energy_and_enstrophy_are_conserved_without_viscosity():
+    grid = torus(48)
+    x, y = grid.mesh()
+    w0 = np.sin(x) * np.cos(2 * y) + np.cos(2 * x + y)
+    answer = solve("navier_stokes", grid, {"vorticity": w0, "viscosity": 0.0}, times=[0.0, 0.5], tolerance=1e-9).vorticity.values
+    hat = np.fft.fft2(answer)
+    k = np.fft.fftfreq(48, 1 / 48)
+    square = k[:, None] ** 2 + k**2
+    square[0, 0] = np.inf
+    energy, enstrophy = (abs(hat) ** 2 / square).sum((1, 2)), (abs(hat) ** 2).sum((1, 2))
+    assert abs(energy[1] / energy[0] - 1) < 1e-5
+    assert abs(enstrophy[1] / enstrophy[0] - 1) < 1e-5
+
+
+def test_a_shifted_start_gives_the_shifted_answer():
+    u = np.sin(2 * np.pi * X) + 0.3 * np.cos(4 * np.pi * X)
+    plain, shifted = (solve("burgers", LINE, {"velocity": v, "viscosity": 0.02}, times=[0.5]).velocity.values for v in (u, np.roll(u, 7)))
+    assert np.abs(np.roll(plain, 7, axis=-1) - shifted).max() < 1e-12
+
+
+def test_samples_are_solved_as_they_would_be_alone():
+    u = np.stack([np.sin(2 * np.pi * X), 2 * np.cos(2 * np.pi * X)])
+    nu = np.array([0.01, 0.05])
+    both = solve("burgers", LINE, {"velocity": u, "viscosity": nu}, times=[0.2, 0.4], tolerance=1e-10)
+    assert both.velocity.dims == ("sample", "time", "x")
+    for i in range(2):
+        alone = solve("burgers", LINE, {"velocity": u[i], "viscosity": nu[i]}, times=[0.2, 0.4], tolerance=1e-10)
+        assert relative(both.velocity.values[i], alone.velocity.values) < 1e-8
+
+
+def test_numbers_arrays_and_tensors_are_the_same_to_solve():
+    u = np.sin(2 * np.pi * X)
+    answers = [
+        solve("burgers", LINE, {"velocity": velocity, "viscosity": viscosity}, times=[0.1]).velocity.values
+        for velocity, viscosity in ((u, 0.1), (torch.as_tensor(u), torch.tensor(0.1, dtype=torch.float64)), (u, np.float64(0.1)))
+    ]
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
+def test_the_initial_fields_stand_at_the_start_time():
+    u = np.sin(2 * np.pi * X)
+    at_zero = solve("burgers", LINE, {"velocity": u, "viscosity": 0.1}, times=[0.0, 0.1])
+    later = solve("burgers", LINE, {"velocity": u, "viscosity": 0.1}, times=[5.0, 5.1], start=5.0)
+    assert np.array_equal(at_zero.velocity.values[0], u)
+    assert np.abs(at_zero.velocity.values - later.velocity.values).max() < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"equation": "burger"}, "did you mean 'burgers'"),
+        ({"given": {"velocity": X}}, "'viscosity' .* is not given"),
+        ({"given": {"velocity": X, "viscosty": 1.0}}, "did you mean 'viscosity'"),
+        ({"given": {"velocity": X[1:], "viscosity": 1.0}}, r"shape \(127,\); expected \(128,\)"),
+        ({"given": {"velocity": X, "viscosity": X}}, "'viscosity' is constant in space"),
+        ({"given": {"velocity": X * np.nan, "viscosity": 1.0}}, "not finite"),
+        ({"given": {"velocity": np.stack([X, X]), "viscosity": np.ones(3)}}, "disagree on the number of samples"),
+        ({"times": [0.2, 0.1]}, "times must increase"),
+        ({"times": None}, "give times"),
+        ({"grid": torus(8)}, "takes grids of 1 axes"),
+        ({"grid": Grid(("x",), (128,), (0,), (1,), (False,))}, "axis x is bounded"),
+        ({"scheme": "spectrl"}, "did you mean 'spectral'"),
+        ({"order": 3}, "order 3 is not offered"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_users_mistake_is_told_in_one_line(change, message):
+    call = {"equation": "burgers", "grid": LINE, "given": {"velocity": np.sin(2 * np.pi * X), "viscosity": 0.1}, "times": [0.1]} | change
+    with pytest.raises(OpbenchError, match=message) as told:
+        solve(**call)
+    assert "\n" not in str(told.value)
