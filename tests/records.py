@@ -1,0 +1,42 @@
+"""A made-up record, for tests of what is built from records."""
+
+from opbench.record import Record
+
+
+def record(**changes) -> Record:
+    """A valid record; `error` sets the test error, the rest replaces fields."""
+    error = changes.pop("error", 0.1)
+    scores = {"test": {"relative_l2": error}, "ood": {"relative_l2": 2 * error if error is not None else None}}
+    content = {
+        "date": "2026-11-23T00:00:00+00:00",
+        "command": "opbench evaluate --model fno",
+        "dataset": "burgers_1d",
+        "task": "burgers_1d/trajectory",
+        "task_version": 1,
+        "scale": "mini",
+        "data_fingerprint": "d" * 64,
+        "data_sha256": {"test": "0" * 64},
+        "error_floor": {"test": {"velocity": {"relative_l2": {"mean": 1e-6, "max": 2e-6}}}},
+        "model": "fno",
+        "settings": {"width": 32},
+        "source_sha256": "0" * 64,
+        "provenance": {},
+        "parameters": 12345,
+        "loss": "data",
+        "training": {"epochs": 1},
+        "seed": 0,
+        "status": "trained",
+        "best_epoch": 1,
+        "curve": [(1, 0.2, 0.1)],
+        "scores": scores,
+        "per_sample": {"test": {"relative_l2": [error]}},
+        "not_scored": {"finer": "fitted to one grid"},
+        "seconds": {"training_wall": 1.25, "training_cpu": 1.0},
+        "opbench": "0.1.0",
+        "commit": None,
+        "dirty": None,
+        "versions": {"torch": "2.13.0"},
+        "machine": {"device": "cpu", "name": "test processor", "threads": 2, "tf32": False},
+        "weights_sha256": None,
+    }
+    return Record(**(content | changes))

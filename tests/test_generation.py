@@ -1,0 +1,127 @@
+"""Generated files: samples depend on seed, split and index alone; interruptions lose nothing; the floor is the difference it claims."""
+
+import numpy as np
+import pytest
+
+import opbench
+from opbench.errors import DataError, OpbenchError
+from opbench.generation import draw, error_floor, file, generate, make, solve_block
+from opbench.recipe import load_recipe, plan
+from opbench.store import Stored
+
+
+def small(samples: int = 5, dataset: str = "burgers_1d", grid: int = 16, **changes):
+    return plan(load_recipe(dataset), "mini", samples=samples, grid=grid, **changes)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A tiny data set of 5 samples, once for this module; its samplers' 64 modes need 32 stored points solved at 128."""
+    return make(small(grid=32), tmp_path_factory.mktemp("data"))
+
+
+def values(folder, split: str) -> np.ndarray:
+    return Stored(file(folder, small(grid=32), split)).read("velocity", slice(None))
+
+
+def test_every_split_is_there_with_its_grid_times_and_provenance(made):
+    for split in ("train", "valid", "test", "ood", "finer"):
+        stored = Stored(made / "data" / split / "burgers_1d.hdf5")
+        assert len(stored) == 5
+        assert stored.header.grid.shape == ((64,) if split == "finer" else (32,))
+        assert np.allclose(stored.header.times, np.linspace(0, 1, 11))
+        provenance = stored.header.provenance
+        assert provenance["fingerprint"] == small(grid=32).fingerprint
+        assert provenance["split"] == split
+        assert 0 < provenance["error_floor"]["fields"]["velocity"]["relative_l2"]["mean"] < 1e-3
+        assert provenance["versions"]["torch"]
+
+
+def test_fewer_samples_are_the_first_of_more(made, tmp_path):
+    fewer = make(small(samples=3, grid=32), tmp_path)
+    assert np.array_equal(values(fewer, "train"), values(made, "train")[:3])
+
+
+def test_splits_share_no_sample_except_that_finer_is_test_on_a_finer_grid(made):
+    test, finer = values(made, "test"), values(made, "finer")
+    assert np.array_equal(finer[..., ::2], test)
+    for split in ("train", "valid", "ood"):
+        distances = np.abs(values(made, split)[:, None, 0] - test[None, :, 0]).max(-1)
+        assert distances.min() > 0.01, split
+
+
+def test_another_seed_gives_other_samples():
+    one, other = (draw(small(seed=seed), "train", range(1), small().solve_grid) for seed in (1, 2))
+    assert np.abs(one["velocity"] - other["velocity"]).max() > 0.1
+
+
+def test_a_sample_is_drawn_alike_in_any_company():
+    grid = small().solve_grid
+    together = draw(small(), "train", range(4), grid)["velocity"]
+    assert np.array_equal(draw(small(), "train", range(2, 3), grid)["velocity"][0], together[2])
+
+
+def test_an_interrupted_generation_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    chosen = small(samples=20, grid=32)
+    solved = []
+
+    def counting(*arguments):
+        solved.append(arguments[1:3])
+        if len(solved) == 2:
+            raise KeyboardInterrupt
+        return solve_block(*arguments)
+
+    monkeypatch.setattr("opbench.generation.solve_block", counting)
+    with pytest.raises(KeyboardInterrupt):
+        make(chosen, tmp_path)
+    assert not list(tmp_path.rglob("*.hdf5"))
+    folder = make(chosen, tmp_path)
+    assert solved.count(("train", 0)) == 1
+    assert solved.count(("train", 1)) == 2
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".yaml") == ["burgers_1d.hdf5"] * 5
+
+
+def test_files_of_another_recipe_are_neither_used_nor_overwritten(made):
+    path = file(made, small(grid=32), "train")
+    before = path.read_bytes()
+    other = small(grid=32).model_copy(update={"seed": 77})
+    target = made.parent / other.folder.split("/")[1]
+    target.mkdir()
+    (target / "data" / "train").mkdir(parents=True)
+    (target / "data" / "train" / path.name).write_bytes(before)
+    with pytest.raises(DataError, match="was made by another recipe"):
+        make(other, made.parent.parent)
+    assert path.read_bytes() == before
+
+
+def test_the_error_floor_is_the_distance_to_a_better_solve():
+    coarse = small(grid=16, dataset="darcy_2d")
+    floor = error_floor(coarse, "test", "cpu")
+    assert floor["points"] == [121, 121]
+    assert 1e-4 < floor["fields"]["pressure"]["relative_l2"]["mean"] < 5e-2
+
+
+def test_two_dimensional_datasets_are_made_too(tmp_path):
+    darcy = generate("darcy_2d", samples=2, grid=25, out=tmp_path)
+    stored = Stored(darcy / "data" / "train" / "darcy_2d.hdf5")
+    assert set(np.unique(stored.read("permeability", slice(None)))) == {3.0, 12.0}
+    assert stored.header.fixed == {"source": 1.0}
+    flow = generate("navier_stokes_2d", samples=1, grid=20, out=tmp_path)
+    stored = Stored(flow / "data" / "ood" / "navier_stokes_2d.hdf5")
+    assert stored.header.fixed == {"viscosity": 5e-4}
+    assert stored.read("vorticity", [0]).shape == (1, 11, 20, 20)
+
+
+def test_foreign_data_are_not_generated():
+    with pytest.raises(OpbenchError, match="nothing to generate"):
+        opbench.generate("darcy_neuralop")
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        make(small(grid=32), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -1,0 +1,60 @@
+"""Tables are rendered from records alone: order, spread, divergence, saturation, and what may not stand together."""
+
+from opbench.leaderboard.table import boards, markdown, rows, text, write
+from records import record
+
+
+def cells(*records) -> list[tuple[str, ...]]:
+    (board,) = boards(records)
+    return rows(board)
+
+
+def test_the_best_mean_error_stands_first_and_diverged_runs_last():
+    table = cells(record(model="a", error=0.3), record(model="b", error=0.1), record(model="c", error=0.01, status="diverged"))
+    assert [row[0] for row in table] == ["b", "a", "c"]
+    assert table[2][3] == "-"
+    assert table[2][8] == "1"
+
+
+def test_seeds_are_averaged_and_their_spread_is_shown_from_three_on():
+    two = cells(*(record(seed=s, error=e) for s, e in ((0, 0.1), (1, 0.2))))
+    three = cells(*(record(seed=s, error=e) for s, e in ((0, 0.1), (1, 0.2), (2, 0.3))))
+    assert two[0][3] == "0.15"
+    assert three[0][3] == "0.2 ± 0.1"
+    assert three[0][7] == "3"
+
+
+def test_a_repeated_run_counts_once_by_its_newest_record():
+    table = cells(record(error=0.5), record(error=0.1, date="2026-12-01T00:00:00+00:00"))
+    assert [(row[3], row[7]) for row in table] == [("0.1", "1")]
+
+
+def test_runs_on_other_machines_stand_in_rows_of_their_own():
+    gpu = {"device": "cuda", "name": "some GPU", "threads": 1, "tf32": False}
+    assert len(cells(record(), record(machine=gpu))) == 2
+
+
+def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():
+    changes = ({"data_fingerprint": "e" * 64}, {"task_version": 2}, {"scale": "full"}, {"task": "burgers_1d/final"})
+    assert len(boards([record(), *(record(**change) for change in changes)])) == 5
+
+
+def test_an_error_within_twice_the_datas_own_is_marked():
+    assert cells(record(error=1.9e-6))[0][3] == "1.9e-06 (saturated)"
+    assert cells(record(error=2.1e-6))[0][3] == "2.1e-06"
+
+
+def test_a_record_cannot_break_the_table_or_inject_markup():
+    (board,) = boards([record(model="x|y<script>\nz")])
+    lines = [line for line in markdown(board, "command").splitlines() if line.startswith("|")]
+    assert len(lines) == 3
+    assert "<script>" not in lines[2]
+    assert lines[2].count(" | ") == lines[0].count(" | ")
+
+
+def test_markdown_is_written_for_every_task_and_scale_and_the_terminal_table_marks_the_model(tmp_path):
+    all_boards = boards([record(), record(scale="full"), record(data_fingerprint="e" * 64)])
+    paths = write(all_boards, tmp_path)
+    assert sorted(path.name for path in paths) == ["burgers_1d-trajectory-full.md", "burgers_1d-trajectory-mini.md"]
+    assert (tmp_path / "burgers_1d-trajectory-mini.md").read_text().count("## ") == 2
+    assert "\n>  fno" in text(all_boards[0], mark="fno")
