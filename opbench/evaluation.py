@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import hashlib
 import inspect
 import shlex
 import sys
@@ -21,7 +20,7 @@ from opbench.generation import Report
 from opbench.losses import Loss
 from opbench.metrics import metrics
 from opbench.model import Normalized, OperatorModel
-from opbench.provenance import commit, machine, versions
+from opbench.provenance import commit, machine, sha256, versions
 from opbench.recipe import Foreign
 from opbench.record import Record, finite, read_records, save, shipped
 from opbench.task import Problem, Split, StoredSplit, problem
@@ -132,7 +131,7 @@ def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
     if isinstance(chosen.recipe, Foreign):
         sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
     else:
-        sums = {name: _sha256(split.path) for name, split in stored.items()}
+        sums = {name: sha256(split.path) for name, split in stored.items()}
     return {
         "dataset": chosen.recipe.name,
         "task": chosen.name,
@@ -150,10 +149,10 @@ def _about_model(operator: OperatorModel, label: str, weights: Path) -> dict[str
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": _sha256(Path(source)) if source else "",
+        "source_sha256": sha256(Path(source)) if source else "",
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
-        "weights_sha256": _sha256(weights),
+        "weights_sha256": sha256(weights),
     }
 
 
@@ -188,8 +187,3 @@ def _scores(network: Normalized, splits: Mapping[str, Split], place: str, batch_
         scores[name] = {key: finite(float(value.mean())) for key, value in values.items()}
         per_sample[name] = {key: [finite(v) for v in value.tolist()] for key, value in values.items()}
     return {"scores": scores, "per_sample": per_sample, "not_scored": skipped}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()

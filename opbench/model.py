@@ -63,11 +63,13 @@ class OperatorModel(nn.Module, ABC):
     Config: a frozen dataclass in the model's file whose defaults are what opbench runs.
     one_resolution: empty, or the reason why the model runs on the training grid only.
     learning_rate: the peak that opbench trains it with, unless told otherwise.
+    physical: the model wants physical units in and out; `Normalized` then leaves the channels as they are.
     """
 
     Config: ClassVar[type]
     one_resolution: str = ""
     learning_rate: ClassVar[float] = 1e-3
+    physical: ClassVar[bool] = False
 
     def __init__(self, spec: Spec, config):
         super().__init__()
@@ -77,8 +79,20 @@ class OperatorModel(nn.Module, ABC):
     def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
         """See the training split once, before training: closed-form models are fitted here. Sets buffers only."""
 
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Called before each epoch, counted from 0; what it does must follow from its arguments and the weights alone."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the model has its final form; the weights of an earlier form are never kept as the best."""
+        return True
+
     @abstractmethod
     def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
+
+    def provenance(self) -> dict[str, str]:
+        """What a record must name, beside opbench and torch, to identify the code of this model: versions and sha256 sums."""
+        return {}
 
 
 class Normalized(nn.Module):
@@ -101,6 +115,9 @@ class Normalized(nn.Module):
             self.register_buffer(f"{name}_std", torch.ones(channels, *ones))
 
     def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
+        if self.model.physical:
+            self.model.prepare(given, reference, coords)
+            return
         for name, values in (("given", given), ("reference", reference)):
             axes = [0, *range(2, values.ndim)]
             std, mean = torch.std_mean(values.double(), dim=axes, correction=0, keepdim=True)
@@ -109,7 +126,17 @@ class Normalized(nn.Module):
         given = (given - self.given_mean) / self.given_std
         self.model.prepare(given, (reference - self.reference_mean) / self.reference_std, coords)
 
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        self.model.begin_epoch(epoch, epochs)
+
+    @property
+    def final(self) -> bool:
+        return self.model.final
+
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         """(b, c_in, *s), (*s, d) -> (b, c_out, *s), physical units in and out."""
         prediction = self.model((given - self.given_mean) / self.given_std, coords)
         return prediction * self.reference_std + self.reference_mean
+
+    def provenance(self) -> dict[str, str]:
+        return self.model.provenance()

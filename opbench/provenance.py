@@ -1,8 +1,10 @@
 """Where a result comes from: versions, commit, machine."""
 
+import hashlib
 import platform
 import subprocess
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from opbench.find import PACKAGE
@@ -24,6 +26,12 @@ def commit() -> tuple[str | None, bool | None]:
 
 def _git(root, *arguments: str) -> str:
     return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+
+def sha256(path: Path) -> str:
+    """A file's sha256, 64 hexadecimal digits."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str | None]:

@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from opbench.config import fingerprint
-from opbench.errors import ConfigError, UnknownName
+from opbench.errors import ConfigError, DataError, UnknownName
 from opbench.find import known
 from opbench.generation import Report, file, laws, make
 from opbench.grid import Grid
 from opbench.model import Channel, Samples, Spec
+from opbench.provenance import sha256
 from opbench.readers.tensors import read
 from opbench.recipe import SPLITS, Foreign, Plan, Recipe, Task, datasets, folder, load_recipe, plan
 from opbench.store import Stored, to_xarray
@@ -109,7 +110,10 @@ class ForeignSplit(Split):
 
     def __init__(self, recipe: Foreign, split: str):
         part = recipe.splits[split]  # pyright: ignore[reportArgumentType]
-        arrays = read(folder() / part.file, (recipe.given, recipe.asked), part.sha256)
+        path = folder() / part.file
+        arrays = read(path, (recipe.given, recipe.asked))
+        if sha256(path) != part.sha256:
+            raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
         self.given, self.asked = (torch.from_numpy(arrays[key][part.first : part.last]) for key in (recipe.given, recipe.asked))
         self.spec = Spec((Channel(recipe.given),), (Channel(recipe.asked),), recipe.domain.grid(part.points))
 

@@ -1,0 +1,216 @@
+"""The command line from end to end: what is printed where, what lies where, and one line for every mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TINY = """
+name = "tiny"
+version = 1
+summary = "A few samples of Burgers, for tests"
+source = "made here"
+equation = "burgers"
+seed = 1
+[domain]
+axes = ["x"]
+lower = [0.0]
+upper = [1.0]
+periodic = [true]
+[given.velocity]
+sampler = "gaussian_field"
+amplitude = 25.0
+tau = 5.0
+alpha = 2.0
+modes = 8
+[given.viscosity]
+sampler = "uniform"
+low = 0.02
+high = 0.05
+[ood.viscosity]
+sampler = "uniform"
+low = 0.01
+high = 0.02
+[solving]
+tolerance = 1e-5
+order = 8
+block = 4
+[scales.mini]
+points = [32]
+refine = 2
+final = 0.5
+frames = 3
+samples = { train = 12, valid = 4, test = 4, ood = 4, finer = 4 }
+[[tasks]]
+kind = "trajectory"
+version = 1
+epochs = { mini = 3 }
+batch_size = 4
+[[tasks]]
+kind = "step"
+version = 1
+epochs = { mini = 2 }
+batch_size = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "tiny.toml").write_text(TINY)
+    return folder
+
+
+def opbench(home: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "opbench", *arguments], cwd=home, capture_output=True, text=True, timeout=300)
+
+
+def refused(home: Path, *arguments: str) -> str:
+    """The one line that a mistake is told in."""
+    done = opbench(home, *arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("opbench: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_evaluate_prints_its_row_among_the_baselines_and_where_everything_lies(home):
+    done = opbench(home, "evaluate", "--model", "fast_fno", "--task", "tiny.toml")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[1 if line.startswith(">") else 0] for line in done.stdout.splitlines() if line.strip()}
+    assert {"fast_fno", "mean", "persistence", "linear"} <= rows
+    assert "records: leaderboards/records/tiny" in done.stdout
+    records = list((home / "leaderboards" / "records" / "tiny").glob("fast_fno-*.json"))
+    assert len(records) == 1
+    assert list((home / "leaderboards" / "runs" / "tiny").glob("fast_fno-*/weights.safetensors"))
+    assert (home / "datasets" / "tiny" / "mini" / "data" / "test" / "tiny.hdf5").is_file()
+
+
+def test_json_is_the_record_and_nothing_else(home):
+    done = opbench(home, "evaluate", "--model", "mean", "--task", "tiny.toml", "--json")
+    record = json.loads(done.stdout)
+    assert done.returncode == 0
+    for split in ("test", "ood", "finer"):
+        each = record["per_sample"].get(split, {}).get("relative_l2")
+        if each is not None:
+            assert len(each) == 4
+            assert record["scores"][split]["relative_l2"] == pytest.approx(sum(each) / 4)
+    for key in ("task_version", "data_fingerprint", "source_sha256", "settings", "seed", "versions", "machine", "commit", "parameters"):
+        assert key in record
+
+
+def test_seeds_settings_and_other_tasks_are_taken(home):
+    arguments = ("--model", "deeponet", "--task", "tiny.toml/step", "--seeds", "2", "--set", "train.epochs=1", "--json")
+    done = opbench(home, "evaluate", *arguments)
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)
+    assert [record["seed"] for record in records] == [0, 1]
+    assert records[0]["training"]["epochs"] == 1
+    assert records[0]["scores"]["test"]["relative_l2"] != records[1]["scores"]["test"]["relative_l2"]
+
+
+def test_the_same_seed_gives_the_same_scores(home):
+    first, second = (json.loads(opbench(home, "evaluate", "-m", "fast_fno", "-t", "tiny.toml", "--seed", "7", "--json").stdout) for _ in "ab")
+    assert first["per_sample"] == second["per_sample"]
+    assert first["weights_sha256"] == second["weights_sha256"]
+
+
+def test_generate_check_and_table(home):
+    made = opbench(home, "generate", "tiny.toml", "--samples", "3", "--out", "elsewhere")
+    assert made.returncode == 0, made.stderr
+    files = made.stdout.split()
+    assert len(files) == 5
+    checked = opbench(home, "check", *files)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count(": valid") == 5
+    opbench(home, "evaluate", "--model", "mean", "--task", "tiny.toml", "--json")
+    table = opbench(home, "table", "--task", "tiny")
+    assert table.returncode == 0, table.stderr
+    assert "tiny/trajectory" in table.stdout
+    assert "| mean |" in (home / "leaderboards" / "tiny-trajectory-mini.md").read_text()
+
+
+def test_list_names_every_part():
+    listed = opbench(Path.cwd(), "list").stdout
+    for name in ("burgers_1d", "darcy_2d", "navier_stokes_2d", "darcy_neuralop", "multionet", "two_phase", "relative_l2", "trajectory"):
+        assert name in listed
+
+
+WRONG = """
+import torch
+class Short(torch.nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+    def forward(self, given):
+        return given[:, 0]
+class NoModule:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "--model", "fnoo"), "did you mean 'fno'"),
+        (("evaluate", "--model", "fno", "--task", "burger_1d"), "did you mean 'burgers_1d'"),
+        (("evaluate", "--model", "fno", "--task", "burgers_1d/stp"), "burgers_1d offers trajectory, final, step"),
+        (("evaluate", "--model", "fno", "--set", "model.widht=3"), "did you mean 'width'"),
+        (("evaluate", "--model", "fno", "--set", "train.epoch=3"), "did you mean 'epochs'"),
+        (("evaluate", "--model", "fno", "--set", "width=3"), "expected model.<name>=<value>"),
+        (("evaluate", "--model", "fno", "--set", "train.epochs=-3"), "train: epochs"),
+        (("evaluate", "--model", "fno", "--loss", "dta"), "did you mean 'data'"),
+        (("evaluate", "--model", "fno", "--scale", "maxi"), "unknown scale of burgers_1d 'maxi'"),
+        (("evaluate", "--model", "wrong.py:Short", "--task", "tiny.toml"), "expected output (b, 2, 32), got (b, 32)"),
+        (("evaluate", "--model", "wrong.py:NoModule", "--task", "tiny.toml"), "torch.nn.Module"),
+        (("evaluate", "--model", "nowhere.py:Net", "--task", "tiny.toml"), "no such file"),
+        (("evaluate", "--model", "broken.py:Net", "--task", "tiny.toml"), "SyntaxError"),
+        (("evaluate", "--modell", "fno"), "--model"),
+        (("evaluat",), "did you mean 'evaluate'"),
+        (("generate", "typo.toml"), "given.velocity.gaussian_field.amplitud: Extra inputs are not permitted"),
+        (("generate", "burgers_1d", "--samples", "0"), "--samples"),
+        (("check", "tiny.toml"), "tiny.toml"),
+        (("check", "missing.hdf5"), "missing.hdf5"),
+        (("table", "--task", "nothing"), "nothing"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_told_in_one_line_with_exit_code_2(home, arguments, message):
+    (home / "wrong.py").write_text(WRONG)
+    (home / "broken.py").write_text("class Net(:\n")
+    (home / "typo.toml").write_text(TINY.replace("amplitude", "amplitud").replace('"tiny"', '"typo"'))
+    assert message in refused(home, *arguments)
+
+
+def test_a_truncated_file_is_refused_and_kept(home):
+    opbench(home, "generate", "tiny.toml", "--out", "cut")
+    path = next((home / "cut").rglob("test/tiny.hdf5"))
+    path.write_bytes(path.read_bytes()[:2000])
+    assert "tiny.hdf5" in refused(home, "evaluate", "--model", "mean", "--task", "tiny.toml", "--data", "cut")
+    assert path.stat().st_size == 2000
+
+
+def test_a_stopped_training_says_how_to_go_on_and_goes_on(home):
+    arguments = ["evaluate", "--model", "fast_fno", "--task", "tiny.toml", "--set", "train.epochs=4000", "--out", "stopped"]
+    run = subprocess.Popen([sys.executable, "-m", "opbench", *arguments], cwd=home, stderr=subprocess.PIPE, text=True, env=os.environ)
+    deadline = time.monotonic() + 120
+    while not list((home / "stopped").rglob("state.safetensors")):
+        assert run.poll() is None, run.stderr and run.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "run the same command again to go on" in told
+    assert "Traceback" not in told
+    assert not list((home / "stopped").rglob("*.json"))
+
+
+def test_help_needs_no_torch():
+    code = "import sys, opbench.cli; sys.exit('torch' in sys.modules or 'h5py' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
