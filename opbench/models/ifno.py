@@ -35,7 +35,7 @@ class IFNO(OperatorModel):
     """
 
     Config = IFNOConfig
-    learning_rate = 5e-3
+    learning_rate = 1e-2
 
     def __init__(self, spec: Spec, config: IFNOConfig):
         super().__init__(spec, config)
