@@ -63,11 +63,13 @@ class OperatorModel(nn.Module, ABC):
     Config: a frozen dataclass in the model's file whose defaults are what opbench runs.
     one_resolution: empty, or the reason why the model runs on the training grid only.
     learning_rate: the peak that opbench trains it with, unless told otherwise.
+    physical: the model wants physical units in and out; `Normalized` then leaves the channels as they are.
     """
 
     Config: ClassVar[type]
     one_resolution: str = ""
     learning_rate: ClassVar[float] = 1e-3
+    physical: ClassVar[bool] = False
 
     def __init__(self, spec: Spec, config):
         super().__init__()
@@ -101,6 +103,9 @@ class Normalized(nn.Module):
             self.register_buffer(f"{name}_std", torch.ones(channels, *ones))
 
     def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
+        if self.model.physical:
+            self.model.prepare(given, reference, coords)
+            return
         for name, values in (("given", given), ("reference", reference)):
             axes = [0, *range(2, values.ndim)]
             std, mean = torch.std_mean(values.double(), dim=axes, correction=0, keepdim=True)
