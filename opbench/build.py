@@ -1,0 +1,131 @@
+"""A model by name, or a class of the user's own, made ready for a task."""
+
+import dataclasses
+import inspect
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from opbench.config import build
+from opbench.errors import ModelError, OpbenchError
+from opbench.find import find, known
+from opbench.model import OperatorModel, Spec
+
+SAMPLES = 2  # of the trial run: enough to see that the batch axis is kept
+
+
+def build_model(model: str | type, spec: Spec, settings: Mapping[str, Any]) -> OperatorModel:
+    """The model for a task, tried once on random samples; `settings` override its defaults.
+
+    model: a name in opbench/models, `module:Class`, `path/to/file.py:Class`, or the class: an OperatorModel, or any torch.nn.Module
+    that maps (b, c_in, *s) to (b, c_out, *s), see `Plain`.
+    Raises UnknownName for an unknown name or setting, ConfigError for a setting of a wrong type, ModelError for a model that cannot
+    be built, fails, or answers in a wrong shape.
+    """
+    cls = find("models", model, OperatorModel) if isinstance(model, str) else model
+    label = model if isinstance(model, str) and ":" not in model else cls.__name__
+    if not issubclass(cls, nn.Module):
+        raise ModelError(f"{label}: expected a torch.nn.Module class, got one that is none; derive it from torch.nn.Module")
+    if issubclass(cls, OperatorModel):
+        if not dataclasses.is_dataclass(getattr(cls, "Config", None)):
+            raise ModelError(f"{label}: expected a frozen dataclass named Config in the class, found none; write one, it may be empty")
+        config = build(cls.Config, settings, label)
+        with _told(label, cls):
+            built = cls(spec, config)
+    else:
+        built = Plain(spec, cls, settings)
+    _try(built, spec, label)
+    return built
+
+
+class Plain(OperatorModel):
+    """Any torch.nn.Module of the user's own as a model.
+
+    Its constructor is given, by parameter name: in_channels or c_in, out_channels or c_out, dims or ndim, grid_shape, spec; and where
+    they have no default dim, shape, resolution (with one, they may well mean something else); and the settings. It is called as
+    net(given), or net(given, coords) where its forward has a second parameter named coords or without a default.
+    A class attribute `one_resolution` says why it runs on the training grid only.
+    Raises UnknownName for a setting that is no parameter, ModelError for a required parameter that nothing fills.
+    """
+
+    Config: ClassVar[type] = dict
+
+    def __init__(self, spec: Spec, cls: type[nn.Module], settings: Mapping[str, Any]):
+        super().__init__(spec, dict(settings))
+        self.label = cls.__name__
+        self.one_resolution = getattr(cls, "one_resolution", "")
+        arguments = _arguments(cls, spec, settings)
+        with _told(self.label, cls):
+            self.net = cls(**arguments)
+        self.wants_coords = _wants_coords(self.net)
+
+    def forward(self, given: Tensor, coords: Tensor) -> Tensor:
+        with _told(self.label, type(self.net)):
+            return self.net(given, coords) if self.wants_coords else self.net(given)
+
+
+def _arguments(cls: type[nn.Module], spec: Spec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a plain module's constructor is called with."""
+    sure = {"spec": spec, "grid_shape": spec.grid.shape}
+    sure |= dict.fromkeys(("in_channels", "c_in"), spec.in_channels) | dict.fromkeys(("out_channels", "c_out"), spec.out_channels)
+    sure |= dict.fromkeys(("dims", "ndim"), spec.dims)
+    offered = sure | {"dim": spec.dims, "shape": spec.grid.shape, "resolution": spec.grid.shape}
+    every = inspect.signature(cls).parameters.values()
+    parameters = {p.name: p for p in every if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    if not any(p.kind is p.VAR_KEYWORD for p in every):
+        for name in settings:
+            known(f"setting of {cls.__name__}", name, parameters)
+    arguments = {name: offered[name] for name, p in parameters.items() if name in sure or (name in offered and p.default is p.empty)}
+    arguments |= settings
+    if missing := [name for name, p in parameters.items() if p.default is p.empty and name not in arguments]:
+        raise ModelError(
+            f"{cls.__name__}: nothing fills the constructor's {', '.join(missing)}; "
+            f"opbench offers {', '.join(offered)}: use these names, give a default, or pass it as a setting"
+        )
+    return arguments
+
+
+def _wants_coords(net: nn.Module) -> bool:
+    parameters = [p for p in inspect.signature(net.forward).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(parameters) > 1 and (parameters[1].name == "coords" or parameters[1].default is inspect.Parameter.empty)
+
+
+@contextmanager
+def _told(label: str, cls: type):
+    """Errors inside a model's code as one line that says which, and where in the file of `cls`."""
+    try:
+        yield
+    except OpbenchError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        place = ([frame for frame in frames if frame.filename == file] or frames)[-1]
+        text = " ".join(str(error).split())
+        raise ModelError(f"{label}: {type(error).__name__}: {text} ({place.filename}:{place.lineno})") from error
+
+
+def _try(model: OperatorModel, spec: Spec, label: str) -> None:
+    """Run `model` on random samples and check its answer; leaves random numbers, running statistics and mode as they were."""
+    shape = spec.grid.shape
+    coords = torch.stack([torch.as_tensor(x, dtype=torch.get_default_dtype()) for x in spec.grid.mesh()], -1)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), _told(label, type(model)):
+        model.eval()
+        answer = model(torch.randn(SAMPLES, spec.in_channels, *shape), coords)
+        model.train()
+    expected = (SAMPLES, spec.out_channels, *shape)
+    got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+    if got != expected:
+        raise ModelError(f"{label}: expected output {_shown(expected)}, got {_shown(got)}; return (b, out_channels, *grid) as one tensor")
+
+
+def _shown(shape: tuple[int, ...] | str) -> str:
+    """(2, 1, 64) as "(b, 1, 64)": the batch axis by name where it is there."""
+    if isinstance(shape, str):
+        return shape
+    return f"({', '.join(['b' if i == 0 and n == SAMPLES else str(n) for i, n in enumerate(shape)])})"
