@@ -116,7 +116,7 @@ class FiniteDifference(Derivatives):
         total = np.zeros(())
         for place, (n, spacing) in enumerate(zip(self.grid.shape, self.grid.spacing, strict=True)):
             modes = np.arange(n // 2 + 1) if place == self.grid.dims - 1 else np.arange(n)
-            total = np.add.outer(total, symbol(*central(self.order, 2), 2 * pi * modes / n).real / spacing**2)
+            total = np.add.outer(total, np.real(symbol(*central(self.order, 2), 2 * pi * modes / n)) / spacing**2)
         total[(0,) * self.grid.dims] = 0.0  # the weights' sum, but for rounding
         return total
 
