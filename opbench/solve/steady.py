@@ -20,8 +20,10 @@ CPU_NODES, GPU_NODES = 2**18, 2**24  # solved at once, all samples together: wha
 def solve_steady(pde: SteadyPDE, grid: Grid, given: Mapping[str, Tensor], tolerance: float = 1e-10, order: int = 2) -> Tensor:
     """The sole unknown of `pde`, (sample, *shape), float64.
 
-    given: per input a float64 tensor (sample, *shape), or with axes of length one; tolerance: on the residual's 2-norm
-    over that of the residual of p = 0, sample by sample.
+    given: per input a float64 tensor (sample, *shape), or with axes of length one. Nodal coefficients are taken to jump
+    midway between nodes; where they jump on nodes, give the coefficient in cells, one entry less an axis (for 16 x 16
+    blocks of 12 and 3 at 257 nodes a side the error falls from 3e-3 to 2e-4).
+    tolerance: on the residual's 2-norm over that of the residual of p = 0, sample by sample.
     Takes equations that are affine and symmetric in the unknown: div_grad with a positive coefficient, laplacian, and
     multiples of the unknown that keep the matrix positive definite. Raises OpbenchError for a grid or an order that is
     not offered, SolverError for other equations, values that are not finite, and where the iteration does not converge.
