@@ -1,4 +1,4 @@
-"""opbench.solve as a user calls it: shapes, names, agreement with closed forms and independent solutions, conservation."""
+"""opbench.solver as a user calls it: shapes, names, agreement with closed forms and independent solutions, conservation."""
 
 from pathlib import Path
 

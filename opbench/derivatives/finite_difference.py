@@ -1,0 +1,150 @@
+"""Finite differences of order 2, 4, 6 or 8: central inside, one-sided of the same order at the ends of bounded axes."""
+
+from math import pi
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from opbench.derivatives import Derivatives
+from opbench.derivatives.stencil import central, symbol, weights
+from opbench.errors import OpbenchError
+from opbench.find import known
+from opbench.grid import Grid
+
+
+class FiniteDifference(Derivatives):
+    """Differentiates tensors (..., *grid.shape) by stencils; torch's autograd goes through.
+
+    A space axis of length one stands for a field that is constant along it.
+    Raises OpbenchError for an order that is not offered, UnknownName for an unknown axis.
+    """
+
+    def __init__(self, grid: Grid, order: int = 2):
+        central(order, 1)  # refuses an order that is not offered
+        self.grid = grid
+        self.order = order
+        self.axes = grid.axes
+
+    def partial(self, field: Tensor, axis: str, order: int = 1) -> Tensor:
+        """The derivative of the given order along `axis`, of `field`'s shape.
+
+        Raises OpbenchError where the axis has fewer points than the stencil.
+        """
+        place = self._place(axis)
+        if field.shape[place] == 1:
+            return torch.zeros_like(field)
+        offsets, weight = central(self.order, order)
+        half = offsets[-1]
+        periodic = self.grid.periodic[place]
+        self._require(axis, max(len(offsets), 0 if periodic else self.order + order))
+        inside = _wrapped(field, place, half) if periodic else field
+        count = inside.shape[place] - 2 * half
+        first, *others = (w * inside.narrow(place, half + o, count) for o, w in zip(offsets, weight, strict=True) if w)
+        result = sum(others, first)
+        if not periodic:
+            low, high = (_end(field, place, half, self.order, order, upper) for upper in (False, True))
+            result = torch.cat((low, result, high), place)
+        return result / self.grid.spacing[place] ** order
+
+    def div_grad(self, coefficient: Tensor | float, field: Tensor) -> Tensor:
+        """div(coefficient grad field); `coefficient` is a number or broadcastable to `field`.
+
+        Order 2 is the flux form with harmonic face means: it takes jumps of the coefficient to lie midway between points,
+        where arithmetic means fall to order one (Patankar, Numerical Heat Transfer and Fluid Flow, 1980, section 4.2-3).
+        Where all axes are bounded it may also be given in the cells between the points, one entry less an axis: jumps then
+        lie on points, and a face takes the arithmetic mean of the cells beside it.
+        On the end points of a bounded axis that axis' share is extrapolated linearly from inside, which for a constant
+        coefficient is the one-sided second derivative. Higher orders are the nested form.
+        """
+        if self.order > 2:
+            return super().div_grad(coefficient, field)
+        coefficient = torch.as_tensor(coefficient, dtype=field.dtype, device=field.device)
+        coefficient = coefficient.reshape((1,) * (self.grid.dims - coefficient.ndim) + coefficient.shape)
+        first, *others = (self._flux_divergence(coefficient, field, axis) for axis in self.axes)
+        return sum(others, first)
+
+    def inverse_laplacian(self, field: Tensor) -> Tensor:
+        """The zero-mean g with laplacian(g) = field - mean(field), by the stencil's symbol; periodic axes only."""
+        if not all(self.grid.periodic):
+            return super().inverse_laplacian(field)
+        axes = tuple(range(-self.grid.dims, 0))
+        eigenvalue = torch.as_tensor(self._laplacian_symbol(), dtype=field.dtype, device=field.device)
+        inverse = torch.where(eigenvalue == 0, 0.0, 1 / eigenvalue)
+        return torch.fft.irfftn(torch.fft.rfftn(field, dim=axes) * inverse, s=self.grid.shape, dim=axes)
+
+    def _place(self, axis: str) -> int:
+        return self.axes.index(known("axis", axis, self.axes)) - self.grid.dims
+
+    def _require(self, axis: str, points: int) -> None:
+        if (n := self.grid.shape[self._place(axis)]) < points:
+            raise OpbenchError(
+                f"finite difference: axis {axis} has {n} points, order {self.order} needs {points} here; refine or lower the order"
+            )
+
+    def _flux_divergence(self, coefficient: Tensor, field: Tensor, axis: str) -> Tensor:
+        place = self._place(axis)
+        if field.shape[place] == 1:
+            return torch.zeros_like(coefficient * field)
+        periodic = self.grid.periodic[place]
+        self._require(axis, 3 if periodic else 4)
+        if periodic:
+            field = _wrapped(field, place, 1)
+            coefficient = _wrapped(coefficient, place, 1) if coefficient.shape[place] > 1 else coefficient
+        flux = self._faces(coefficient, place) * field.diff(dim=place)
+        inside = flux.diff(dim=place) / self.grid.spacing[place] ** 2
+        if periodic:
+            return inside
+        n = inside.shape[place]
+        low = 2 * inside.narrow(place, 0, 1) - inside.narrow(place, 1, 1)
+        high = 2 * inside.narrow(place, n - 1, 1) - inside.narrow(place, n - 2, 1)
+        return torch.cat((low, inside, high), place)
+
+    def _faces(self, coefficient: Tensor, place: int) -> Tensor:
+        """The coefficient midway between neighbours along an axis."""
+        lengths = coefficient.shape[-self.grid.dims :]
+        in_cells = all(m in (1, n - 1) for m, n in zip(lengths, self.grid.shape, strict=True))
+        if not in_cells or any(self.grid.periodic) or set(lengths) == {1}:
+            return _face_mean(coefficient, place)
+        for across in range(-self.grid.dims, 0):
+            if across != place and coefficient.shape[across] > 1:
+                coefficient = _point_mean(coefficient, across)
+        return coefficient
+
+    def _laplacian_symbol(self) -> np.ndarray:
+        """What `laplacian` multiplies each Fourier mode of rfftn by; real, (n_1, ..., n_d // 2 + 1)."""
+        total = np.zeros(())
+        for place, (n, spacing) in enumerate(zip(self.grid.shape, self.grid.spacing, strict=True)):
+            modes = np.arange(n // 2 + 1) if place == self.grid.dims - 1 else np.arange(n)
+            total = np.add.outer(total, np.real(symbol(*central(self.order, 2), 2 * pi * modes / n)) / spacing**2)
+        total[(0,) * self.grid.dims] = 0.0  # the weights' sum, but for rounding
+        return total
+
+
+def _wrapped(field: Tensor, place: int, half: int) -> Tensor:
+    n = field.shape[place]
+    return torch.cat((field.narrow(place, n - half, half), field, field.narrow(place, 0, half)), place)
+
+
+def _face_mean(coefficient: Tensor, place: int) -> Tensor:
+    n = coefficient.shape[place]
+    if n == 1:
+        return coefficient
+    return 2 / (1 / coefficient.narrow(place, 0, n - 1) + 1 / coefficient.narrow(place, 1, n - 1))
+
+
+def _point_mean(cells: Tensor, place: int) -> Tensor:
+    """Of the two cells beside each point; the end points have one."""
+    n = cells.shape[place]
+    ends = cells.narrow(place, 0, 1), cells.narrow(place, n - 1, 1)
+    return (torch.cat((ends[0], cells), place) + torch.cat((cells, ends[1]), place)) / 2
+
+
+def _end(field: Tensor, place: int, half: int, accuracy: int, derivative: int, upper: bool) -> Tensor:
+    """The derivative on unit spacing at the `half` points nearest to one end, from the `accuracy + derivative` nearest."""
+    width = accuracy + derivative
+    first = width - half if upper else 0
+    rows = [weights(tuple(range(-point, width - point)), derivative) for point in range(first, first + half)]
+    matrix = torch.tensor(rows, dtype=field.dtype, device=field.device)
+    points = field.narrow(place, field.shape[place] - width if upper else 0, width)
+    return (points.movedim(place, -1) @ matrix.T).movedim(-1, place)
