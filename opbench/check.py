@@ -87,11 +87,11 @@ def _well(file: Node) -> Iterator[str]:
 
 
 def _is_group(node: Node, name: str) -> bool:
-    return node.get(name, getclass=True) is h5py.Group
+    return isinstance(node.get(name), h5py.Group)
 
 
 def _is_array(node: Node, name: str) -> bool:
-    return node.get(name, getclass=True) is h5py.Dataset
+    return isinstance(node.get(name), h5py.Dataset)  # None for a broken link
 
 
 def _attributes(node: Node, expected: dict[str, str]) -> Iterator[str]:
