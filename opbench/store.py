@@ -132,7 +132,7 @@ def _checked(path: Path, header: Header, start: int, block: Block) -> dict[str, 
             values[name] = np.asarray(block[name], dtype=np.float32)
         if values[name].shape != (run, *shape):
             raise DataError(f"{path}: {name} has shape {values[name].shape}, expected {(run, *shape)}; write what the header declares")
-        broken = np.flatnonzero(~np.isfinite(values[name]).reshape(run, -1).all(axis=1))
+        broken = np.flatnonzero(~np.isfinite(values[name]).all(axis=tuple(range(1, 1 + len(shape)))))
         if len(broken):
             raise DataError(f"{path}: {name} of sample {start + broken[0]} is not finite in float32; its solve broke down")
     return values

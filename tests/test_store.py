@@ -194,6 +194,19 @@ def test_a_faulty_write_leaves_no_file_and_is_told_in_one_line(tmp_path, fault, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_of_no_samples_adds_nothing(tmp_path):
+    values = arrays(header(2))
+    empty = {name: array[:0] for name, array in values.items()}
+    write(tmp_path / "file.hdf5", header(2), SAMPLES, [empty, values, empty])
+    np.testing.assert_array_equal(Stored(tmp_path / "file.hdf5").read("pressure"), values["pressure"])
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path):
+    with pytest.raises(DataError, match="cannot be written: No such file or directory") as error:
+        write(tmp_path / "none" / "file.hdf5", header(2), SAMPLES, [])
+    one_line(error)
+
+
 def test_a_solver_that_fails_is_heard_and_leaves_no_file(tmp_path):
     def failing():
         yield from list(blocks(arrays(header(2))))[:1]
