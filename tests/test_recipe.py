@@ -21,7 +21,7 @@ def written(tmp_path, *changes: tuple[str, str]) -> str:
 
 
 def test_a_recipe_with_two_typos_tells_both_with_their_paths(tmp_path):
-    path = written(tmp_path, ("amplitude = 25.0", "amplitud = 25.0"), ("block = 64", 'block = "many"'))
+    path = written(tmp_path, ("amplitude = 25.0", "amplitud = 25.0"), ("block = 32", 'block = "many"'))
     with pytest.raises(ConfigError) as told:
         load_recipe(path)
     for place in ("given.velocity.gaussian_field.amplitud:", "given.velocity.gaussian_field.amplitude:", "solving.block:"):

@@ -15,7 +15,7 @@ from opbench.pdes.darcy import Darcy
 from opbench.solver import steady
 from opbench.solver.multigrid import Multigrid, Network
 from opbench.solver.steady import conjugate_gradients, solve_steady
-from tests.test_probe import Equation
+from test_probe import Equation
 
 
 def square(n: int, m: int | None = None) -> Grid:

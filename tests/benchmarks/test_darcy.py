@@ -13,7 +13,7 @@ from opbench.pdes.darcy import Darcy
 from opbench.solver.multigrid import Network
 from opbench.solver.probe import probe
 from opbench.solver.steady import solve_steady
-from tests.test_steady import source, square, two_phase
+from test_steady import source, square, two_phase
 
 SAMPLES = 4
 
