@@ -77,6 +77,14 @@ class OperatorModel(nn.Module, ABC):
     def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
         """See the training split once, before training: closed-form models are fitted here. Sets buffers only."""
 
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Called before each epoch, counted from 0; what it does must follow from its arguments and the weights alone."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the model has its final form; the weights of an earlier form are never kept as the best."""
+        return True
+
     @abstractmethod
     def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
 
@@ -108,6 +116,13 @@ class Normalized(nn.Module):
             getattr(self, f"{name}_std").copy_(torch.where(std > 0, std, 1.0)[0])
         given = (given - self.given_mean) / self.given_std
         self.model.prepare(given, (reference - self.reference_mean) / self.reference_std, coords)
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        self.model.begin_epoch(epoch, epochs)
+
+    @property
+    def final(self) -> bool:
+        return self.model.final
 
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         """(b, c_in, *s), (*s, d) -> (b, c_out, *s), physical units in and out."""

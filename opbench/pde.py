@@ -25,7 +25,7 @@ class SteadyPDE(PDE):
     """residual(unknown) = 0."""
 
     @abstractmethod
-    def residual(self, unknown: Any, given: Given, d: Derivatives) -> Any:
+    def residual(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         """What vanishes at a solution, (sample, *space)."""
 
 
@@ -36,12 +36,12 @@ class EvolutionPDE(PDE):
     The unknowns' initial values are given under their own names.
     """
 
-    def linear(self, unknown: Any, given: Given, d: Derivatives) -> Any:
+    def linear(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         return 0.0 * unknown
 
-    def nonlinear(self, unknown: Any, given: Given, d: Derivatives) -> Any:
+    def nonlinear(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         return 0.0 * unknown
 
-    def rate(self, unknown: Any, given: Given, d: Derivatives) -> Any:
+    def rate(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         """The time derivative of the unknown, (sample, *space)."""
         return self.linear(unknown, given, d) + self.nonlinear(unknown, given, d)

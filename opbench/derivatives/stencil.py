@@ -36,4 +36,4 @@ def central(order: int, derivative: int) -> tuple[tuple[int, ...], tuple[float, 
 
 def symbol(offsets: tuple[float, ...], weight: tuple[float, ...], angle: np.ndarray) -> np.ndarray:
     """What the stencil multiplies exp(i angle j) by on unit spacing, complex, of `angle`'s shape."""
-    return sum(w * np.exp(1j * offset * angle) for offset, w in zip(offsets, weight, strict=True))
+    return np.asarray(sum(w * np.exp(1j * offset * angle) for offset, w in zip(offsets, weight, strict=True)))
