@@ -114,9 +114,6 @@ def assert_same(model, other):
         assert torch.equal(value, expected), (name, (value - expected).abs().max())
 
 
-# What it minimises
-
-
 def test_training_lowers_the_validation_error_well_below_the_mean_s():
     training = Training(epochs=60, batch_size=5, learning_rate=1e-2)
     outcome, mean = run(build(), training), run(build(Mean), training)
@@ -186,9 +183,6 @@ def test_bfloat16_is_used_in_training_only():
     assert set(seen) == {(True, torch.bfloat16), (False, torch.float32)}
 
 
-# What it keeps
-
-
 def test_the_model_ends_with_its_best_epoch_s_weights():
     model = build()
     outcome = run(model, Training(epochs=12, batch_size=5, learning_rate=0.3))
@@ -250,9 +244,6 @@ def test_predictions_do_not_depend_on_the_batch_size_nor_on_training_mode():
     assert model.training
 
 
-# A run that diverges
-
-
 def test_a_diverged_run_says_so_and_keeps_the_best_weights_so_far():
     class Explodes(Loss):
         steps = 0
@@ -276,9 +267,6 @@ def test_a_run_that_diverges_at_once_is_not_repaired(tmp_path):
     outcome = run(model, loss=Not(), folder=tmp_path)
     assert (outcome.status, outcome.epochs, outcome.best_epoch, outcome.best_valid_error) == ("diverged", 1, None, None)
     assert predict(model, VALID).isnan().any()
-
-
-# Interruption and resuming
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 6])
@@ -383,9 +371,6 @@ def test_a_state_of_other_settings_is_refused_with_advice(tmp_path, other):
     with pytest.raises(DataError, match="other settings, data, model or seed; delete it to start anew"):
         run(build(), folder=tmp_path, **other)
     assert (tmp_path / "state.safetensors").read_bytes() == before
-
-
-# Settings and devices
 
 
 NONSENSE = [{"epochs": 0}, {"epochs": 1.5}, {"epochs": 1, "clip": 0}, {"epochs": 1, "schedule": "step"}, {"epoch": 1}]
