@@ -2,7 +2,9 @@
 
 
 class OpbenchError(Exception):
-    """A user's mistake; the command line prints it as one line and exits with code 2."""
+    """A user's mistake; the command line prints it as one line and exits with `exit_code`."""
+
+    exit_code = 2
 
 
 class UnknownName(OpbenchError):
@@ -23,3 +25,9 @@ class SolverError(OpbenchError):
 
 class ModelError(OpbenchError):
     """A model that cannot be built for a task, or whose output does not fit it."""
+
+
+class Interrupted(OpbenchError):
+    """A run that the user stopped; says how to go on. Exits with code 130, the shell's 128 + SIGINT."""
+
+    exit_code = 130
