@@ -103,7 +103,8 @@ def check(files: tuple[Path, ...]) -> None:
     for path, found in faults.items():
         click.echo(f"{path}: valid" if not found else "\n".join(f"{path}: {fault}" for fault in found))
     if any(faults.values()):
-        raise OpbenchError(f"{sum(bool(found) for found in faults.values())} of {len(faults)} files are not valid; see the lines above")
+        path, first = next((path, found[0]) for path, found in faults.items() if found)
+        raise OpbenchError(f"{path}: {first} ({sum(map(len, faults.values()))} faults in all, on standard output)")
 
 
 @opbench.command()
@@ -136,7 +137,7 @@ def evaluate(
     if as_json:
         click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
     else:
-        _show(records, out, {"data": options["data"], "device": options["device"]})
+        _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
 
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
@@ -144,7 +145,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     from opbench.evaluation import place_among_baselines
     from opbench.leaderboard.table import boards, text
 
-    place_among_baselines(records[-1], out, **as_run)
+    place_among_baselines(records[-1], out=out, **as_run)
     board = next(b for b in boards(_records(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
     click.echo(text(board, mark=records[-1].model))
     for record in records:

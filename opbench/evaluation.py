@@ -59,9 +59,9 @@ def evaluate(
     objective = find("losses", known("loss", loss, names("losses")), Loss)()
     model_settings, train_settings = _sorted_settings(settings or {})
     torch.manual_seed(seed)
-    splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
-    operator = build_model(model, splits["train"].spec, model_settings)
+    operator = build_model(model, chosen.spec, model_settings)
     training = _training(chosen, operator, train_settings)
+    splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
     label = _label(model)
     identity = fingerprint([chosen.name, chosen.task.version, chosen.data_fingerprint, label, operator.config, loss])
     run = Path(out) / "runs" / chosen.recipe.name / f"{_file_name(label)}-{fingerprint([identity, training, seed])[:12]}"
@@ -81,13 +81,16 @@ def evaluate(
     return record
 
 
-def place_among_baselines(record: Record, out: str | Path = OUT, **options: Any) -> None:
-    """Make the rows that place a record's numbers (mean, persistence, linear) where its table has none; they take seconds."""
+def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **options: Any) -> None:
+    """Make the rows that place a record's numbers (mean, persistence, linear) where its table has none; they take seconds.
+
+    task, out, options: those that `evaluate` made the record with.
+    """
     held = {(r.task, r.task_version, r.scale, r.data_fingerprint, r.model) for r in read_records(shipped(), Path(out) / "records")}
     for model in BASELINES:
         if (record.task, record.task_version, record.scale, record.data_fingerprint, model) not in held:
             with contextlib.suppress(ModelError):  # a steady task has no state that could persist
-                evaluate(model, record.task, scale=record.scale, out=out, **options)
+                evaluate(model, task, scale=record.scale, out=out, **options)
 
 
 def resolve_device(device: str) -> str:

@@ -169,7 +169,9 @@ def _solve(chosen: Plan, split: str, indices: range, grid: Grid, tolerance: floa
     recipe = chosen.recipe
     inputs = draw(chosen, split, indices, grid)
     with torch.no_grad():
-        tensors, _ = prepare(recipe.pde, grid, inputs, device)
+        tensors, _ = prepare(
+            recipe.pde, grid, {name: v if v.ndim > 1 else v.reshape(-1, *[1] * grid.dims) for name, v in inputs.items()}, device
+        )
         if chosen.times is None:
             values, steps = {recipe.pde.outputs[0].name: solve_steady(recipe.pde, grid, tensors, tolerance, recipe.solving.order)}, 0
         else:

@@ -1,7 +1,7 @@
 """A dataset's files as a task: what a model is given and what is asked of it, channel by channel."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,21 +61,14 @@ def coordinates(grid: Grid) -> Tensor:
 class StoredSplit(Split):
     """A split that lies in an HDF5 file of opbench's own."""
 
-    def __init__(self, path: Path, task: Task, inputs: tuple[str, ...]):
-        """inputs: the coefficients that differ between samples of the training split, so that a model must be told."""
+    def __init__(self, path: Path, kind: str, spec: Spec):
+        """spec: of the task on the training grid; this split's own differs from it in the grid only."""
         self.path = path
         self.stored = Stored(path)
-        self.kind = task.kind
-        header = self.stored.header
-        states = tuple(field.name for field in header.evolving)
-        given = tuple(name for name in states if task.kind != "static") + inputs
-        self.given_names, self.states = given, states
-        asked = {"static": (None,), "final": (header.times or ())[-1:], "trajectory": (header.times or ())[1:], "step": (None,)}[task.kind]
-        self.spec = Spec(
-            inputs=tuple(Channel(name) for name in given),
-            outputs=tuple(Channel(name, time) for name in states for time in asked),
-            grid=header.grid,
-        )
+        self.kind = kind
+        self.spec = replace(spec, grid=self.stored.header.grid)
+        self.given_names = [channel.field for channel in spec.inputs]
+        self.states = [field.name for field in self.stored.header.evolving]
 
     @property
     def _pairs(self) -> int:
@@ -110,12 +103,12 @@ class ForeignSplit(Split):
 
     def __init__(self, recipe: Foreign, split: str):
         part = recipe.splits[split]  # pyright: ignore[reportArgumentType]
+        self.spec = _foreign_spec(recipe, split)
         path = folder() / part.file
         arrays = read(path, (recipe.given, recipe.asked))
         if sha256(path) != part.sha256:
             raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
         self.given, self.asked = (torch.from_numpy(arrays[key][part.first : part.last]) for key in (recipe.given, recipe.asked))
-        self.spec = Spec((Channel(recipe.given),), (Channel(recipe.asked),), recipe.domain.grid(part.points))
 
     def __len__(self) -> int:
         return len(self.given)
@@ -129,6 +122,24 @@ class ForeignSplit(Split):
         grid, dims = self.spec.grid, ("sample", *self.spec.grid.axes)
         arrays = {self.spec.inputs[0].field: (dims, self.given.numpy()), self.spec.outputs[0].field: (dims, self.asked.numpy())}
         return xarray.Dataset(arrays, coords=dict(zip(grid.axes, grid.coordinates(), strict=True)))
+
+
+def _foreign_spec(recipe: Foreign, split: str) -> Spec:
+    grid = recipe.domain.grid(recipe.splits[split].points)  # pyright: ignore[reportArgumentType]
+    return Spec((Channel(recipe.given),), (Channel(recipe.asked),), grid)
+
+
+def _spec(chosen: Plan, kind: str) -> Spec:
+    """The channels of a task: states and the coefficients that differ between training samples, so that a model must be told."""
+    states = [field.name for field in chosen.recipe.pde.outputs]
+    told = [name for name, law in laws(chosen, "train").items() if law.random and name not in states]
+    times = chosen.times or ()
+    asked = {"static": (None,), "final": times[-1:], "trajectory": times[1:], "step": (None,)}[kind]
+    return Spec(
+        inputs=tuple(Channel(name) for name in (told if kind == "static" else states + told)),
+        outputs=tuple(Channel(name, time) for name in states for time in asked),
+        grid=chosen.grid,
+    )
 
 
 @dataclass(frozen=True)
@@ -155,6 +166,11 @@ class Problem:
             self.plan.fingerprint if self.plan else fingerprint(self.recipe.model_dump(mode="json", include={"name", "version", "splits"}))
         )
 
+    @cached_property
+    def spec(self) -> Spec:
+        """What a model is given and asked, on the training grid; known before any data are there."""
+        return _foreign_spec(self.recipe, "train") if isinstance(self.recipe, Foreign) else _spec(self.plan, self.task.kind)  # pyright: ignore
+
     def split(self, name: str, root: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Split:
         """One split, generated where it is missing. Raises UnknownName for a split that the dataset lacks."""
         known(f"split of {self.recipe.name}", name, self.splits)
@@ -162,12 +178,7 @@ class Problem:
             return ForeignSplit(self.recipe, name)
         assert self.plan is not None
         made = make(self.plan, root, device, report)
-        inputs = tuple(key for key, law in laws(self.plan, "train").items() if law.random and key not in _states(self.recipe))
-        return StoredSplit(file(made, self.plan, name), self.task, inputs)
-
-
-def _states(recipe: Recipe) -> set[str]:
-    return {field.name for field in recipe.pde.outputs}
+        return StoredSplit(file(made, self.plan, name), self.task.kind, self.spec)
 
 
 def problem(task: str, scale: str = "mini", *, samples: int | None = None, grid: int | None = None, seed: int | None = None) -> Problem:

@@ -99,7 +99,7 @@ def train(
         else:
             outcome = clock.lap(_fitted(_valid_error(model, valid, training.batch_size), len(train)))
     if folder is not None:
-        write(folder / "weights.safetensors", tensors_of(model), _description(model, training, seed, identity, outcome))
+        write(folder / "weights.safetensors", tensors_of(model), _description(model, training, seed, identity))
         (folder / "state.safetensors").unlink(missing_ok=True)
     return outcome
 
@@ -123,11 +123,11 @@ def learning_rate_factor(schedule: str, progress: float) -> float:
     return (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
 
 
-def _description(model: Normalized, training: Training, seed: int, identity: str, outcome: Outcome) -> Any:
-    """What a weights file says of itself: enough to build the model again."""
+def _description(model: Normalized, training: Training, seed: int, identity: str) -> Any:
+    """What a weights file says of itself: enough to build the model again, and nothing that two equal runs could differ in."""
     kind = type(model.model)
     made = {"model": f"{kind.__module__}:{kind.__qualname__}", "config": model.model.config, "spec": model.model.spec}
-    return canonical({**made, "training": training, "seed": seed, "identity": identity, "outcome": outcome})
+    return canonical({**made, "training": training, "seed": seed, "identity": identity})
 
 
 def _valid_error(model: Normalized, valid: Samples, batch_size: int) -> float:

@@ -116,7 +116,9 @@ def test_seeds_settings_and_other_tasks_are_taken(home):
 
 
 def test_the_same_seed_gives_the_same_scores(home):
-    first, second = (json.loads(opbench(home, "evaluate", "-m", "fast_fno", "-t", "tiny.toml", "--seed", "7", "--json").stdout) for _ in "ab")
+    first, second = (
+        json.loads(opbench(home, "evaluate", "-m", "fast_fno", "-t", "tiny.toml", "--seed", "7", "--json").stdout) for _ in "ab"
+    )
     assert first["per_sample"] == second["per_sample"]
     assert first["weights_sha256"] == second["weights_sha256"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from exact.darcy import layered, square
 from opbench.derivatives.autograd import Autograd
 from opbench.grid import Grid
 from opbench.pdes.darcy import Darcy
 from opbench.solver.steady import solve_steady
-from exact.darcy import layered, square
 
 BLOCKS = Path(__file__).parent / "data" / "darcy2d_blocks.npz"
 

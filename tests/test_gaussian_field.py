@@ -1,9 +1,7 @@
 """Gaussian fields have the variance and the spectrum of their law."""
 
 import numpy as np
-import pytest
 
-from opbench.errors import OpbenchError
 from opbench.grid import Grid
 from opbench.samplers.gaussian_field import GaussianField
 
@@ -39,8 +37,3 @@ def test_two_dimensional_samples_do_not_prefer_an_axis():
     fields = samples(Grid(("x", "y"), (24, 24), (0, 0), (1, 1), (True, True)), 500)
     steps = [np.square(np.diff(fields, axis=axis)).mean() for axis in (1, 2)]
     assert abs(steps[0] / steps[1] - 1) < 0.1, steps
-
-
-def test_more_modes_than_the_grid_can_hold_are_refused():
-    with pytest.raises(OpbenchError, match="8 modes do not fit 12 points"):
-        LAW.draw(np.random.default_rng(0), Grid(("x",), (12,), (0,), (1,), (True,)))

@@ -10,18 +10,18 @@ from opbench.recipe import load_recipe, plan
 from opbench.store import Stored
 
 
-def small(samples: int = 5, dataset: str = "burgers_1d", grid: int = 16, **changes):
+def small(samples: int = 5, dataset: str = "burgers_1d", grid: int = 32, **changes):
     return plan(load_recipe(dataset), "mini", samples=samples, grid=grid, **changes)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A tiny data set of 5 samples, once for this module; its samplers' 64 modes need 32 stored points solved at 128."""
-    return make(small(grid=32), tmp_path_factory.mktemp("data"))
+    """A tiny data set of 5 samples, once for this module."""
+    return make(small(), tmp_path_factory.mktemp("data"))
 
 
 def values(folder, split: str) -> np.ndarray:
-    return Stored(file(folder, small(grid=32), split)).read("velocity", slice(None))
+    return Stored(file(folder, small(), split)).read("velocity", slice(None))
 
 
 def test_every_split_is_there_with_its_grid_times_and_provenance(made):
@@ -31,14 +31,14 @@ def test_every_split_is_there_with_its_grid_times_and_provenance(made):
         assert stored.header.grid.shape == ((64,) if split == "finer" else (32,))
         assert np.allclose(stored.header.times, np.linspace(0, 1, 11))
         provenance = stored.header.provenance
-        assert provenance["fingerprint"] == small(grid=32).fingerprint
+        assert provenance["fingerprint"] == small().fingerprint
         assert provenance["split"] == split
         assert 0 < provenance["error_floor"]["fields"]["velocity"]["relative_l2"]["mean"] < 1e-3
         assert provenance["versions"]["torch"]
 
 
 def test_fewer_samples_are_the_first_of_more(made, tmp_path):
-    fewer = make(small(samples=3, grid=32), tmp_path)
+    fewer = make(small(samples=3), tmp_path)
     assert np.array_equal(values(fewer, "train"), values(made, "train")[:3])
 
 
@@ -62,7 +62,7 @@ def test_a_sample_is_drawn_alike_in_any_company():
 
 
 def test_an_interrupted_generation_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    chosen = small(samples=20, grid=32)
+    chosen = small(samples=40)
     solved = []
 
     def counting(*arguments):
@@ -82,9 +82,9 @@ def test_an_interrupted_generation_goes_on_where_it_stopped(tmp_path, monkeypatc
 
 
 def test_files_of_another_recipe_are_neither_used_nor_overwritten(made):
-    path = file(made, small(grid=32), "train")
+    path = file(made, small(), "train")
     before = path.read_bytes()
-    other = small(grid=32).model_copy(update={"seed": 77})
+    other = small().model_copy(update={"seed": 77})
     target = made.parent / other.folder.split("/")[1]
     target.mkdir()
     (target / "data" / "train").mkdir(parents=True)
@@ -95,9 +95,9 @@ def test_files_of_another_recipe_are_neither_used_nor_overwritten(made):
 
 
 def test_the_error_floor_is_the_distance_to_a_better_solve():
-    coarse = small(grid=16, dataset="darcy_2d")
+    coarse = small(grid=17, dataset="darcy_2d")
     floor = error_floor(coarse, "test", "cpu")
-    assert floor["points"] == [121, 121]
+    assert floor["points"] == [129, 129]
     assert 1e-4 < floor["fields"]["pressure"]["relative_l2"]["mean"] < 5e-2
 
 
@@ -123,5 +123,5 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_file(tmp_path, monke
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DataError, match="No space left on device"):
-        make(small(grid=32), tmp_path)
+        make(small(), tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
+from test_probe import Equation
 
 from opbench.errors import OpbenchError, SolverError
 from opbench.grid import Grid
@@ -15,7 +16,6 @@ from opbench.pdes.darcy import Darcy
 from opbench.solver import steady
 from opbench.solver.multigrid import Multigrid, Network
 from opbench.solver.steady import conjugate_gradients, solve_steady
-from test_probe import Equation
 
 
 def square(n: int, m: int | None = None) -> Grid:

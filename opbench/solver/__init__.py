@@ -11,6 +11,7 @@ from torch import Tensor
 from opbench.derivatives.circulant import Circulant
 from opbench.derivatives.spectral import Spectral
 from opbench.errors import OpbenchError, SolverError
+from opbench.field import Field
 from opbench.find import find, known
 from opbench.grid import Grid
 from opbench.pde import PDE, EvolutionPDE, SteadyPDE
@@ -38,8 +39,9 @@ def solve(
     """Solve an equation and return its unknowns by name.
 
     equation: a name that `opbench list` shows, or a PDE class.
-    given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space);
-        parameters that are constant in space as a number or (sample,).
+    given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space),
+        or functions of the coordinates; parameters that are constant in space as a number or (sample,). A coefficient that jumps on
+        grid points (`permeability`) is best given in the cells between them, one entry less an axis; a function is evaluated there.
     times: when the answer is wanted, strictly increasing; None for a steady equation.
     start: the time of the initial fields; no entry of `times` lies before it.
     tolerance: relative error allowed a time step, or the relative residual of a steady solve.
@@ -104,7 +106,7 @@ def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu")
         value = given.get(field.name, field.default)
         if value is None:
             raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
-        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field.uniform, grid, device)
+        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device)
     counts = {key: len(value) for key, value in tensors.items() if value.ndim > grid.dims}
     for field in fields:
         if (
@@ -118,17 +120,25 @@ def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu")
     return {key: value if value.ndim > grid.dims else value[None] for key, value in tensors.items()}, bool(counts)
 
 
-def _tensor(label: str, value: Any, uniform: bool, grid: Grid, device: str) -> Tensor:
-    tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str) -> Tensor:
+    in_cells = field.cells and not any(grid.periodic)
+    if callable(value) and not isinstance(value, Tensor):
+        positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
+        mesh = np.meshgrid(*positions, indexing="ij")
+        value = np.broadcast_to(np.asarray(value(*mesh)), mesh[0].shape)
+    tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value).copy())
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
     tensor = tensor.to(device=device, dtype=torch.float64)
-    if tensor.ndim == 0 or (uniform and tensor.ndim == 1):
+    if tensor.ndim == 0 or (field.uniform and tensor.ndim == 1):
         tensor = tensor.reshape(*tensor.shape, *[1] * grid.dims)
-    space = (1,) * grid.dims if uniform else grid.shape
-    fits = tensor.ndim - grid.dims in (0, 1) and all(n in (1, m) for n, m in zip(tensor.shape[-grid.dims :], space, strict=True))
-    if not fits:
-        expected = "a number or (sample,): it is constant in space" if uniform else f"{grid.shape}, (sample, *{grid.shape}) or a number"
+    spaces = [(1,) * grid.dims if field.uniform else grid.shape]
+    if in_cells:
+        spaces.append(tuple(n - 1 for n in grid.shape))
+    space = tuple(tensor.shape[-grid.dims :])
+    if tensor.ndim - grid.dims not in (0, 1) or not any(all(n in (1, m) for n, m in zip(space, fit, strict=True)) for fit in spaces):
+        shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
+        expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
         raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
     if not bool(torch.isfinite(tensor).all()):
         raise OpbenchError(f"{label} holds values that are not finite; check it before solving")

@@ -8,12 +8,12 @@ import pytest
 import torch
 from scipy.sparse import diags_array
 from scipy.sparse.linalg import spsolve
+from test_steady import source, square, two_phase
 
 from opbench.pdes.darcy import Darcy
 from opbench.solver.multigrid import Network
 from opbench.solver.probe import probe
 from opbench.solver.steady import solve_steady
-from test_steady import source, square, two_phase
 
 SAMPLES = 4
 
