@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from opbench.version import __version__
 
 if TYPE_CHECKING:
     from opbench.errors import OpbenchError as OpbenchError
@@ -23,7 +23,7 @@ _HOMES = {  # imported when first asked for: `import opbench` must stay fast and
     "load": "opbench.task",
     "solve": "opbench.solver",
 }
-__all__ = ["Grid", "OpbenchError", "OperatorModel", "evaluate", "generate", "load", "solve"]
+__all__ = ["Grid", "OpbenchError", "OperatorModel", "__version__", "evaluate", "generate", "load", "solve"]
 
 
 def __getattr__(name: str):
@@ -33,4 +33,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return [*__all__, "__version__"]
+    return __all__

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from opbench import __version__
 from opbench.config import literal
 from opbench.errors import Interrupted, OpbenchError
 from opbench.find import known, names, summary
+from opbench.version import __version__
 
 
 class Commands(click.Group):
@@ -34,7 +35,7 @@ class Name(click.ParamType):
         self.offered = offered
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str):
-        return [click.shell_completion.CompletionItem(name) for name in self.offered() if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in self.offered() if name.startswith(incomplete)]
 
 
 def _datasets() -> list[str]:

@@ -5,17 +5,16 @@ import datetime
 import inspect
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from opbench import __version__
 from opbench.build import Plain, build_model
 from opbench.config import canonical, fingerprint, validate
 from opbench.errors import ModelError, OpbenchError
-from opbench.find import find, known, names
+from opbench.find import find, known
 from opbench.generation import Report
 from opbench.losses import Loss
 from opbench.metrics import metrics
@@ -25,6 +24,7 @@ from opbench.recipe import Foreign
 from opbench.record import Record, finite, read_records, save, shipped
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import Outcome, Progress, Training, predict, train
+from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
 SCORED = ("test", "ood", "finer")
@@ -56,7 +56,7 @@ def evaluate(
     """
     place = resolve_device(device)
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    objective = find("losses", known("loss", loss, names("losses")), Loss)()
+    objective: Callable[[], Loss] = find("losses", loss, Loss)
     model_settings, train_settings = _sorted_settings(settings or {})
     torch.manual_seed(seed)
     operator = build_model(model, chosen.spec, model_settings)
@@ -67,7 +67,7 @@ def evaluate(
     run = Path(out) / "runs" / chosen.recipe.name / f"{_file_name(label)}-{fingerprint([identity, training, seed])[:12]}"
     network = Normalized(operator).to(place)
     train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-    outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
+    outcome = train(network, objective(), train_samples, valid_samples, training, seed, identity, run, progress)
     record = Record(
         **_about_data(chosen, splits),
         **_about_model(operator, label, run / "weights.safetensors"),
@@ -117,7 +117,7 @@ def _training(chosen: Problem, operator: OperatorModel, settings: Mapping[str, A
     for name in settings:
         known("training setting", name, Training.model_fields)
     budget = {"epochs": chosen.task.epochs[chosen.scale], "batch_size": chosen.task.batch_size, "learning_rate": operator.learning_rate}
-    return validate(Training, budget | settings, "train")
+    return validate(Training, {**budget, **settings}, "train")
 
 
 def _label(model: str | type) -> str:

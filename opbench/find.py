@@ -45,7 +45,7 @@ def find(room: str, name: str, base: type[T]) -> type[T]:
     if ":" in name:
         place, _, attribute = name.rpartition(":")
         return _attribute(_import_file(place) if place.endswith(".py") else _import(place), attribute, name)
-    known(room.removesuffix("s"), name, names(room))
+    known({"pdes": "equation", "losses": "loss"}.get(room, room.removesuffix("s")), name, names(room))
     module = importlib.import_module(f"opbench.{room}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__ and issubclass(c, base)]
     if len(classes) != 1:

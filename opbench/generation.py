@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from opbench import __version__
 from opbench.errors import DataError, OpbenchError
 from opbench.grid import Grid
 from opbench.layout import Header
 from opbench.provenance import commit, versions
-from opbench.recipe import SPLITS, Plan, Recipe, Split, load_recipe, plan
+from opbench.recipe import SPLITS, Plan, Recipe, load_recipe, plan
 from opbench.samplers import Sampler
 from opbench.stats import write_stats
 from opbench.store import Stored, write
+from opbench.version import __version__
 
 FLOOR_SAMPLES = 4  # solved again at twice the grid and half the step, or all where a split has fewer
 STREAM = {"train": 0, "valid": 1, "test": 2, "ood": 3, "finer": 2}  # finer holds the test samples
@@ -81,7 +81,7 @@ def _present(path: Path, chosen: Plan) -> bool:
     return True
 
 
-def _make(folder: Path, chosen: Plan, split: Split, device: str, report: Report | None) -> None:
+def _make(folder: Path, chosen: Plan, split: str, device: str, report: Report | None) -> None:
     path = file(folder, chosen, split)
     parts = path.with_suffix(".parts")
     parts.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
     sixteenth of the tolerance. Samples of a training or validation split stand for their law: those of the test split are taken.
     """
     split = "test" if split in ("train", "valid") else split
-    indices = range(min(FLOOR_SAMPLES, chosen.samples.get(split, 1)))  # pyright: ignore[reportArgumentType]
+    indices = range(min(FLOOR_SAMPLES, chosen.samples.get(split, 1)))
     tolerance = chosen.recipe.solving.tolerance
     coarse, fine = chosen.solve_grid, chosen.solve_grid.refine(2)
     _, plain, _ = _solve(chosen, split, indices, coarse, tolerance, device)
@@ -163,23 +163,18 @@ def _solve(chosen: Plan, split: str, indices: range, grid: Grid, tolerance: floa
     """Inputs (numpy), unknowns (numpy, by name) and steps of some samples on `grid`."""
     import torch
 
-    from opbench.solver import integrate, prepare
-    from opbench.solver.steady import solve_steady
+    from opbench.solver import compute, prepare
 
-    recipe = chosen.recipe
-    inputs = draw(chosen, split, indices, grid)
+    recipe, inputs = chosen.recipe, draw(chosen, split, indices, grid)
+    given = {name: v if v.ndim > 1 else v.reshape(-1, *[1] * grid.dims) for name, v in inputs.items()}
     with torch.no_grad():
-        tensors, _ = prepare(
-            recipe.pde, grid, {name: v if v.ndim > 1 else v.reshape(-1, *[1] * grid.dims) for name, v in inputs.items()}, device
+        values, steps = compute(
+            recipe.pde, grid, prepare(recipe.pde, grid, given, device)[0], chosen.times, tolerance, recipe.solving.order
         )
-        if chosen.times is None:
-            values, steps = {recipe.pde.outputs[0].name: solve_steady(recipe.pde, grid, tensors, tolerance, recipe.solving.order)}, 0
-        else:
-            values, steps = integrate(recipe.pde, grid, tensors, chosen.times, tolerance, recipe.solving.order)
     return inputs, {name: value.cpu().numpy() for name, value in values.items()}, steps
 
 
-def _header(chosen: Plan, split: Split, device: str, floor: dict[str, Any]) -> Header:
+def _header(chosen: Plan, split: str, device: str, floor: dict[str, Any]) -> Header:
     recipe, inputs = chosen.recipe, laws(chosen, split)
     probe = draw(chosen, split, range(1), chosen.grid.refine(chosen.settings.refine))
     given = [field for field in recipe.pde.inputs if field.name in inputs]

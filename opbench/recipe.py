@@ -17,8 +17,9 @@ from opbench.samplers import Sampler
 
 DATA_VERSION = 1  # raised by any change of the code that moves a number in generated files
 SPLITS = ("train", "valid", "test", "ood", "finer")
-Split = Literal["train", "valid", "test", "ood", "finer"]
+SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
 AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
+Kind = Literal["static", "final", "trajectory", "step"]
 Count = Annotated[int, Field(gt=0)]
 
 
@@ -30,7 +31,7 @@ class Task(Frozen):
     version: raised by any change that moves a number.
     """
 
-    kind: Literal["static", "final", "trajectory", "step"]
+    kind: Kind
     version: Count
     epochs: dict[str, Count]
     batch_size: Count
@@ -75,7 +76,7 @@ class Scale(Frozen):
     refine: Count
     final: float | None = Field(default=None, gt=0)
     frames: int | None = Field(default=None, gt=1)
-    samples: dict[Split, Count]
+    samples: dict[SplitName, Count]
 
 
 class Recipe(Common):
@@ -125,16 +126,16 @@ class Recipe(Common):
 
 
 class Foreign(Common):
-    """A dataset that somebody else made: `splits` says which samples of which arrays of which file, `sha256` that they are the same."""
+    """A dataset that somebody else made. given, asked: the array of each field; splits: which samples of which file."""
 
     reader: Literal["tensors"]
-    given: str
-    asked: str
-    splits: dict[Split, "Part"]
+    given: dict[str, str] = Field(min_length=1)
+    asked: dict[str, str] = Field(min_length=1)
+    splits: dict[SplitName, "Part"]
 
 
 class Part(Frozen):
-    """Samples [first, last) of a file beside the recipe, on a grid of `points`."""
+    """Samples [first, last) of a file beside the recipe, on a grid of `points`; sha256 tells a changed file."""
 
     file: str
     sha256: str
@@ -182,7 +183,7 @@ class Plan(Frozen):
     scale: str
     seed: int
     points: tuple[Count, ...]
-    samples: dict[Split, Count]
+    samples: dict[SplitName, Count]
 
     @property
     def settings(self) -> Scale:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from opbench.grid import Grid
 from opbench.model import Channel, Samples, Spec
 from opbench.provenance import sha256
 from opbench.readers.tensors import read
-from opbench.recipe import SPLITS, Foreign, Plan, Recipe, Task, datasets, folder, load_recipe, plan
+from opbench.recipe import SPLITS, Foreign, Kind, Plan, Recipe, Task, datasets, folder, load_recipe, plan
 from opbench.store import Stored, to_xarray
 
 if TYPE_CHECKING:
@@ -99,34 +99,38 @@ class StoredSplit(Split):
 
 
 class ForeignSplit(Split):
-    """A split that lies in arrays of somebody else's."""
+    """A split that lies in arrays of somebody else's, one value a point."""
 
     def __init__(self, recipe: Foreign, split: str):
-        part = recipe.splits[split]  # pyright: ignore[reportArgumentType]
+        part = recipe.splits[split]
         self.spec = _foreign_spec(recipe, split)
         path = folder() / part.file
-        arrays = read(path, (recipe.given, recipe.asked))
+        names = recipe.given | recipe.asked
+        arrays = read(path, list(names.values()))
         if sha256(path) != part.sha256:
             raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
-        self.given, self.asked = (torch.from_numpy(arrays[key][part.first : part.last]) for key in (recipe.given, recipe.asked))
+        self.fields = {name: torch.from_numpy(arrays[key][part.first : part.last]) for name, key in names.items()}
 
     def __len__(self) -> int:
-        return len(self.given)
+        return len(self.fields[self.spec.inputs[0].field])
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        return [(self.given[i][None], self.asked[i][None]) for i in indices]
+        def stack(channels: tuple[Channel, ...], index: int) -> Tensor:
+            return torch.stack([self.fields[channel.field][index] for channel in channels])
+
+        return [(stack(self.spec.inputs, i), stack(self.spec.outputs, i)) for i in indices]
 
     def to_xarray(self) -> "xarray.Dataset":
         import xarray
 
-        grid, dims = self.spec.grid, ("sample", *self.spec.grid.axes)
-        arrays = {self.spec.inputs[0].field: (dims, self.given.numpy()), self.spec.outputs[0].field: (dims, self.asked.numpy())}
+        grid = self.spec.grid
+        arrays = {name: (("sample", *grid.axes), values.numpy()) for name, values in self.fields.items()}
         return xarray.Dataset(arrays, coords=dict(zip(grid.axes, grid.coordinates(), strict=True)))
 
 
 def _foreign_spec(recipe: Foreign, split: str) -> Spec:
-    grid = recipe.domain.grid(recipe.splits[split].points)  # pyright: ignore[reportArgumentType]
-    return Spec((Channel(recipe.given),), (Channel(recipe.asked),), grid)
+    given, asked = (tuple(Channel(name) for name in names) for names in (recipe.given, recipe.asked))
+    return Spec(given, asked, recipe.domain.grid(recipe.splits[split].points))
 
 
 def _spec(chosen: Plan, kind: str) -> Spec:
@@ -187,7 +191,7 @@ def problem(task: str, scale: str = "mini", *, samples: int | None = None, grid:
     samples, grid, seed: as in `generate`. Raises UnknownName, ConfigError.
     """
     head, _, tail = task.rpartition("/")
-    if tail in Task.model_fields["kind"].annotation.__args__ and head:  # pyright: ignore[reportOptionalMemberAccess]
+    if head and tail in get_args(Kind):
         dataset, kind = head, tail
     else:
         dataset, kind = task, ""

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -52,40 +52,38 @@ def solve(
     """
     pde = _equation(equation)
     tensors, batched = prepare(pde, grid, given, device)
-    if isinstance(pde, SteadyPDE):
-        if times is not None:
-            raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
-        _known_scheme(scheme, "finite_difference")
-        values = {pde.outputs[0].name: solve_steady(pde, grid, tensors, tolerance, order or 2)}
-        stored, steps = None, 0
-    else:
-        stored = _increasing(equation, times, start)
-        values, steps = integrate(pde, grid, tensors, (start, *stored) if stored[0] > start else stored, tolerance, order or 8, scheme)
-        values = {name: value[:, -len(stored) :] for name, value in values.items()}
-    attributes = {
-        "equation": type(pde).__name__,
-        "scheme": scheme,
-        "order": order or (8 if stored else 2),
-        "tolerance": tolerance,
-        "steps": steps,
-    }
-    return _dataset(pde, grid, values, stored, batched, attributes)
+    wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
+    if wanted is None and times is not None:
+        raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
+    used = order or (2 if wanted is None else 8)
+    stops = wanted if wanted is None or wanted[0] == start else (start, *wanted)
+    values, steps = compute(pde, grid, tensors, stops, tolerance, used, scheme)
+    if wanted is not None:
+        values = {name: value[:, -len(wanted) :] for name, value in values.items()}
+    attributes = {"equation": type(pde).__name__, "scheme": scheme, "order": used, "tolerance": tolerance, "steps": steps}
+    return _dataset(pde, grid, values, wanted, batched, attributes)
 
 
-def integrate(
+def compute(
     pde: PDE,
     grid: Grid,
     given: Mapping[str, Tensor],
-    times: Sequence[float],
+    times: Sequence[float] | None,
     tolerance: float,
-    order: int = 8,
+    order: int,
     scheme: Scheme = "finite_difference",
 ) -> tuple[dict[str, Tensor], int]:
-    """The unknowns (sample, time, *space) of an evolution equation at `times`, and the number of steps."""
-    if not isinstance(pde, EvolutionPDE):
-        raise OpbenchError(f"{type(pde).__name__}: does not evolve; solve it without times")
+    """The unknowns by name and the number of steps, for what `prepare` returns.
+
+    They are (sample, time, *space) at `times`, the first of which is that of the initial fields, or (sample, *space) for times = None.
+    """
+    if isinstance(pde, SteadyPDE):
+        known("scheme of a steady equation", scheme, ["finite_difference"])
+        return {pde.outputs[0].name: solve_steady(pde, grid, given, tolerance, order)}, 0
+    assert isinstance(pde, EvolutionPDE)
+    assert times is not None
+    known("scheme", scheme, get_args(Scheme))
     device = next(iter(given.values())).device
-    _known_scheme(scheme, "finite_difference", "spectral")
     d = Spectral(grid, device) if scheme == "spectral" else Circulant(grid, order, device)
     samples = max(len(value) for value in given.values())
     initial = torch.stack([given[field.name].expand(samples, *grid.shape) for field in pde.outputs])
@@ -109,11 +107,8 @@ def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu")
         tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device)
     counts = {key: len(value) for key, value in tensors.items() if value.ndim > grid.dims}
     for field in fields:
-        if (
-            field.uniform
-            and np.shape(given.get(field.name)) == grid.shape
-            and counts.get(field.name) not in [count for key, count in counts.items() if key != field.name]
-        ):
+        others = [count for key, count in counts.items() if key != field.name]
+        if field.uniform and np.shape(given.get(field.name, 0)) == grid.shape and grid.shape[0] not in others:
             raise OpbenchError(f"{name}: '{field.name}' is constant in space, got an array {grid.shape} as long as the grid; give a number")
     if len(set(counts.values()) - {1}) > 1:
         raise OpbenchError(f"{name}: the given fields disagree on the number of samples: {counts}")
@@ -150,10 +145,6 @@ def _equation(equation: str | type[PDE]) -> PDE:
     if not (isinstance(cls, type) and issubclass(cls, PDE)):
         raise OpbenchError(f"{equation}: is no equation; give a name that `opbench list` shows, or a subclass of PDE")
     return cls()
-
-
-def _known_scheme(scheme: str, *offered: str) -> None:
-    known("scheme of this equation", scheme, offered)
 
 
 def _increasing(equation: Any, times: Any, start: float) -> tuple[float, ...]:

@@ -1,0 +1,55 @@
+"""The README is true: its model file works, its Python runs, its commands exist, its tables are those of the records."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_readmes_own_model_is_at_most_15_lines_and_is_evaluated(tmp_path):
+    source = next(block for block in PYTHON if "mine.py" in block)
+    lines = [line for line in source.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(lines) <= 15, len(lines)
+    (tmp_path / "mine.py").write_text(source)
+    arguments = ["--model", "mine.py:Net", "--set", "model.width=8", "--set", "train.epochs=1", "--json"]
+    command = [sys.executable, "-m", "opbench", "evaluate", *arguments, "--task", "tiny.toml"]
+    tiny = (ROOT / "tests" / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
+    (tmp_path / "tiny.toml").write_text(tiny)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert '"model": "mine.py:Net"' in done.stdout
+
+
+def test_the_readmes_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = next(block for block in PYTHON if "opbench.solve" in block)
+    small = source.replace('"burgers_1d"', '"burgers_1d", samples=4, grid=32', 1).replace(
+        '"linear", task="burgers_1d"', '"mean", task="darcy_neuralop"'
+    )
+    names = {}
+    exec(compile(small, "README.md", "exec"), names)
+    assert dict(names["ds"].sizes) == {"time": 3, "x": 256}
+    assert names["record"].scores["test"]["relative_l2"] > 0
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"opbench (list|generate|check|evaluate|table)\b", README))))
+def test_every_command_that_the_readme_names_exists(command):
+    done = subprocess.run([sys.executable, "-m", "opbench", command, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+
+
+def test_the_readmes_tables_are_rendered_from_the_records():
+    from opbench.leaderboard.table import boards, markdown
+    from opbench.record import read_records, shipped
+
+    rendered = [line for board in boards(read_records(shipped())) for line in markdown(board, "").splitlines()]
+    tables = [line for line in README.splitlines() if line.startswith("|")]
+    assert tables
+    for line in tables:
+        assert line in rendered, line
