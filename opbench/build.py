@@ -49,7 +49,7 @@ class Plain(OperatorModel):
     Its constructor is given, by parameter name: in_channels or c_in, out_channels or c_out, dims or ndim, grid_shape, spec; and where
     they have no default dim, shape, resolution (with one, they may well mean something else); and the settings. It is called as
     net(given), or net(given, coords) where its forward has a second parameter named coords or without a default.
-    A class attribute `one_resolution` says why it runs on the training grid only.
+    Class attributes `one_resolution` and `learning_rate` mean what they do in OperatorModel.
     Raises UnknownName for a setting that is no parameter, ModelError for a required parameter that nothing fills.
     """
 
@@ -58,7 +58,8 @@ class Plain(OperatorModel):
     def __init__(self, spec: Spec, cls: type[nn.Module], settings: Mapping[str, Any]):
         super().__init__(spec, dict(settings))
         self.label = cls.__name__
-        self.one_resolution = getattr(cls, "one_resolution", "")
+        self.one_resolution = getattr(cls, "one_resolution", OperatorModel.one_resolution)
+        self.learning_rate = getattr(cls, "learning_rate", OperatorModel.learning_rate)
         arguments = _arguments(cls, spec, settings)
         with _told(self.label, cls):
             self.net = cls(**arguments)

@@ -5,7 +5,7 @@ import datetime
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +56,24 @@ def evaluate(
     """
     place = resolve_device(device)
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    objective: Callable[[], Loss] = find("losses", loss, Loss)
+    objective = find("losses", loss, Loss)
     model_settings, train_settings = _sorted_settings(settings or {})
     torch.manual_seed(seed)
     operator = build_model(model, chosen.spec, model_settings)
     training = _training(chosen, operator, train_settings)
     splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
-    label = _label(model)
-    identity = fingerprint([chosen.name, chosen.task.version, chosen.data_fingerprint, label, operator.config, loss])
+    label, source = _label(model), _source(operator)
+    identity = fingerprint([chosen.name, chosen.task.version, chosen.data_fingerprint, label, source, operator.config, loss])
     run = Path(out) / "runs" / chosen.recipe.name / f"{_file_name(label)}-{fingerprint([identity, training, seed])[:12]}"
     network = Normalized(operator).to(place)
     train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-    outcome = train(network, objective(), train_samples, valid_samples, training, seed, identity, run, progress)
+    outcome = train(network, objective(), train_samples, valid_samples, training, seed, identity, run, progress)  # pyright: ignore[reportAbstractUsage]
     record = Record(
         **_about_data(chosen, splits),
-        **_about_model(operator, label, run / "weights.safetensors"),
+        **_about_model(operator),
+        model=label,
+        source_sha256=source,
+        weights_sha256=sha256(run / "weights.safetensors"),
         **_about_run(outcome, place),
         **_scores(network, splits, place, training.batch_size),
         loss=loss,
@@ -146,16 +149,17 @@ def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
     }
 
 
-def _about_model(operator: OperatorModel, label: str, weights: Path) -> dict[str, Any]:
-    kind = type(operator.net) if isinstance(operator, Plain) else type(operator)
-    source = inspect.getsourcefile(kind)
+def _source(operator: OperatorModel) -> str:
+    """sha256 of the file in which the model's class is written."""
+    file = inspect.getsourcefile(type(operator.net) if isinstance(operator, Plain) else type(operator))
+    return sha256(Path(file)) if file and Path(file).is_file() else "not in a file"
+
+
+def _about_model(operator: OperatorModel) -> dict[str, Any]:
     return {
-        "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": sha256(Path(source)) if source else "",
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
-        "weights_sha256": sha256(weights),
     }
 
 

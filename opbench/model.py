@@ -68,7 +68,7 @@ class OperatorModel(nn.Module, ABC):
 
     Config: ClassVar[type]
     one_resolution: str = ""
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: float = 1e-3
     physical: ClassVar[bool] = False
 
     def __init__(self, spec: Spec, config):

@@ -148,9 +148,9 @@ AnyRecipe = Recipe | Foreign
 
 
 def folder() -> Path:
-    """Where the recipes that come with opbench lie: the checkout's datasets/, or the wheel's copy of it."""
-    checkout = PACKAGE.parent / "datasets"
-    return checkout if checkout.is_dir() else PACKAGE / "shipped" / "datasets"
+    """Where the recipes that come with opbench lie: the wheel's copy, or the checkout's datasets/."""
+    shipped = PACKAGE / "shipped" / "datasets"
+    return shipped if shipped.is_dir() else PACKAGE.parent / "datasets"
 
 
 def datasets() -> list[str]:

@@ -97,9 +97,9 @@ def save(record: Record, records: Path) -> Path:
 
 
 def shipped() -> Path:
-    """Where the records that come with opbench lie: the checkout's leaderboards/records, or the wheel's copy of it."""
-    checkout = PACKAGE.parent / "leaderboards" / "records"
-    return checkout if checkout.is_dir() else PACKAGE / "shipped" / "records"
+    """Where the records that come with opbench lie: the wheel's copy, or the checkout's leaderboards/records."""
+    copy = PACKAGE / "shipped" / "records"
+    return copy if copy.is_dir() else PACKAGE.parent / "leaderboards" / "records"
 
 
 def read_records(*folders: Path) -> Iterator[Record]:
