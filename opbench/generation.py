@@ -3,11 +3,12 @@
 A sample's random numbers depend on (seed, split, index, field) alone. Finished blocks survive an interruption and are not solved again.
 """
 
-import json
+import fcntl
 import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,31 @@ def generate(
 def make(chosen: Plan, out: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Path:
     """A plan's files, made where they are missing; their folder."""
     folder = Path(out if out is not None else data_root()) / chosen.folder
-    missing = [split for split in SPLITS if split in chosen.samples and not _present(file(folder, chosen, split), chosen)]
-    for split in missing:
-        _make(folder, chosen, split, device, report)
-    if missing:
+    if not _missing(folder, chosen):  # also where the folder cannot be written to
+        return folder
+    floors: dict[str, dict[str, Any]] = {}
+    with _alone(folder):
+        for split in _missing(folder, chosen):
+            _solve_blocks(folder, chosen, split, device, report)
+            measured = "test" if split in ("train", "valid") else split  # samples of the same law on the same grid
+            if measured not in floors:
+                floors[measured] = error_floor(chosen, measured, device)
+            _assemble(folder, chosen, split, _header(chosen, split, device, floors[measured]))
         write_stats(folder)
     return folder
+
+
+def _missing(folder: Path, chosen: Plan) -> list[str]:
+    return [split for split in SPLITS if split in chosen.samples and not _present(file(folder, chosen, split), chosen)]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process makes the same files; the lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def file(folder: Path, chosen: Plan, split: str) -> Path:
@@ -81,31 +101,37 @@ def _present(path: Path, chosen: Plan) -> bool:
     return True
 
 
-def _make(folder: Path, chosen: Plan, split: str, device: str, report: Report | None) -> None:
-    path = file(folder, chosen, split)
-    parts = path.with_suffix(".parts")
-    parts.mkdir(parents=True, exist_ok=True)
-    count, block = chosen.samples[split], chosen.recipe.solving.block
-    total = -(-count // block)
+def _part(folder: Path, chosen: Plan, split: str, index: int) -> Path:
+    return file(folder, chosen, split).with_suffix(".parts") / f"{chosen.fingerprint[:16]}-{index}.npz"
+
+
+def _solve_blocks(folder: Path, chosen: Plan, split: str, device: str, report: Report | None) -> None:
+    total = _blocks(chosen, split)
     for index in range(total):
-        part = parts / f"{chosen.fingerprint[:16]}-{index}.npz"
+        part = _part(folder, chosen, split, index)
+        part.parent.mkdir(parents=True, exist_ok=True)
         if not part.exists():
             _save(part, solve_block(chosen, split, index, device))
         if report is not None:
             report(split, index + 1, total)
-    floor = parts / f"{chosen.fingerprint[:16]}-floor.json"
-    if not floor.exists():
-        _replace(floor, lambda f: f.write(json.dumps(error_floor(chosen, split, device)).encode()))
 
-    header = _header(chosen, split, device, json.loads(floor.read_text()))
+
+def _assemble(folder: Path, chosen: Plan, split: str, header: Header) -> None:
+    """All blocks of a split as one file; the blocks are then no longer needed."""
+    path, names = file(folder, chosen, split), [field.name for field in (*header.evolving, *header.constant, *header.parameters)]
 
     def blocks() -> Iterator[dict[str, np.ndarray]]:
-        for index in range(total):
-            with np.load(parts / f"{chosen.fingerprint[:16]}-{index}.npz") as arrays:
-                yield {f.name: arrays[f.name][: count - index * block] for f in (*header.evolving, *header.constant, *header.parameters)}
+        for index in range(_blocks(chosen, split)):
+            left = chosen.samples[split] - index * chosen.recipe.solving.block
+            with np.load(_part(folder, chosen, split, index)) as arrays:
+                yield {name: arrays[name][:left] for name in names}
 
-    write(path, header, count, blocks())
-    shutil.rmtree(parts)
+    write(path, header, chosen.samples[split], blocks())
+    shutil.rmtree(path.with_suffix(".parts"))
+
+
+def _blocks(chosen: Plan, split: str) -> int:
+    return -(-chosen.samples[split] // chosen.recipe.solving.block)
 
 
 def laws(chosen: Plan, split: str) -> dict[str, Sampler]:
@@ -142,9 +168,8 @@ def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
     """What the data are uncertain by: a few samples solved again at twice the grid and half the step, per unknown.
 
     The relative L2 difference over all stored points and times. The step is fourth-order and its estimate third, so half the step is a
-    sixteenth of the tolerance. Samples of a training or validation split stand for their law: those of the test split are taken.
+    sixteenth of the tolerance.
     """
-    split = "test" if split in ("train", "valid") else split
     indices = range(min(FLOOR_SAMPLES, chosen.samples.get(split, 1)))
     tolerance = chosen.recipe.solving.tolerance
     coarse, fine = chosen.solve_grid, chosen.solve_grid.refine(2)

@@ -1,5 +1,8 @@
 """Generated files: samples depend on seed, split and index alone; interruptions lose nothing; the floor is the difference it claims."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -78,7 +81,7 @@ def test_an_interrupted_generation_goes_on_where_it_stopped(tmp_path, monkeypatc
     folder = make(chosen, tmp_path)
     assert solved.count(("train", 0)) == 1
     assert solved.count(("train", 1)) == 2
-    assert sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".yaml") == ["burgers_1d.hdf5"] * 5
+    assert sorted(path.name for path in folder.rglob("*") if path.suffix in (".hdf5", ".npz", ".part")) == ["burgers_1d.hdf5"] * 5
 
 
 def test_files_of_another_recipe_are_neither_used_nor_overwritten(made):
@@ -124,4 +127,20 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_file(tmp_path, monke
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DataError, match="No space left on device"):
         make(small(), tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_two_processes_make_the_same_files_once(tmp_path):
+    code = "import sys; from opbench import generate; generate('burgers_1d', samples=2, grid=32, out=sys.argv[1])"
+    both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    assert len(list(tmp_path.rglob("*.hdf5"))) == 5
+
+
+def test_complete_files_in_a_read_only_folder_are_used(made):
+    lock = made / ".lock"
+    lock.unlink(missing_ok=True)
+    assert make(small(), made.parent.parent) == made
+    assert not lock.exists()
