@@ -58,16 +58,24 @@ def opbench() -> None:
 @opbench.command("list")
 def list_() -> None:
     """Show datasets and tasks, models, losses, samplers, metrics, equations, a line each."""
+    from opbench.find import find
+    from opbench.pde import PDE, EvolutionPDE
     from opbench.recipe import load_recipe
 
     click.echo("datasets (opbench evaluate --task NAME or NAME/TASK)")
     for name in _datasets():
         recipe = load_recipe(name)
         click.echo(f"  {name:18} {recipe.summary}\n  {'':18} tasks: {', '.join(f'{t.kind} (version {t.version})' for t in recipe.tasks)}")
-    for room, title in (("models", "models"), ("losses", "losses"), ("samplers", "samplers"), ("pdes", "equations")):
-        click.echo(title)
+    for room in ("models", "losses", "samplers"):
+        click.echo(room)
         for name in names(room):
             click.echo(f"  {name:18} {summary(room, name)}")
+    click.echo('equations (opbench.solve("NAME", grid, given={...}))')
+    for name in names("pdes"):
+        pde = find("pdes", name, PDE)
+        given = (*(pde.outputs if issubclass(pde, EvolutionPDE) else ()), *pde.inputs)
+        fields = ", ".join(f"{f.name} [{f.unit}]{'' if f.default is None else f' = {f.default:g}'}" for f in given)
+        click.echo(f"  {name:18} {summary('pdes', name)}\n  {'':18} given: {fields}; gives {', '.join(f.name for f in pde.outputs)}")
     click.echo("metrics (every one an error: 0 when perfect)")
     from opbench.metrics import metrics
 
