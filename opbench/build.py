@@ -1,5 +1,6 @@
 """A model by name, or a class of the user's own, made ready for a task."""
 
+import copy
 import dataclasses
 import inspect
 import sys
@@ -28,6 +29,10 @@ def build_model(model: str | type, spec: Spec, settings: Mapping[str, Any]) -> O
     be built, fails, or answers in a wrong shape.
     """
     cls = find("models", model, OperatorModel) if isinstance(model, str) else model
+    if not isinstance(cls, type):
+        raise ModelError(
+            f"{cls!r:.80}: expected a class derived from torch.nn.Module, got {type(cls).__name__}; give the class, not an instance"
+        )
     label = model if isinstance(model, str) and ":" not in model else cls.__name__
     if not issubclass(cls, nn.Module):
         raise ModelError(f"{label}: expected a torch.nn.Module class, got one that is none; derive it from torch.nn.Module")
@@ -103,7 +108,7 @@ def _told(label: str, cls: type):
         yield
     except OpbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         file = getattr(sys.modules.get(cls.__module__), "__file__", None)
         place = ([frame for frame in frames if frame.filename == file] or frames)[-1]
@@ -112,17 +117,25 @@ def _told(label: str, cls: type):
 
 
 def _try(model: OperatorModel, spec: Spec, label: str) -> None:
-    """Run `model` on random samples and check its answer; leaves random numbers, running statistics and mode as they were."""
-    shape = spec.grid.shape
+    """Run `model` on random samples, as in evaluation and as in training; leaves random numbers and running statistics as they were."""
     coords = torch.stack([torch.as_tensor(x, dtype=torch.get_default_dtype()) for x in spec.grid.mesh()], -1)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), _told(label, type(model)):
-        model.eval()
-        answer = model(torch.randn(SAMPLES, spec.in_channels, *shape), coords)
-        model.train()
-    expected = (SAMPLES, spec.out_channels, *shape)
-    got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-    if got != expected:
-        raise ModelError(f"{label}: expected output {_shown(expected)}, got {_shown(got)}; return (b, out_channels, *grid) as one tensor")
+    expected, kept = (SAMPLES, spec.out_channels, *spec.grid.shape), copy.deepcopy(dict(model.named_buffers()))
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), _told(label, type(model)):
+        for training in (False, True):
+            answer = model.train(training)(torch.randn(SAMPLES, spec.in_channels, *spec.grid.shape), coords)
+            got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+            if got != expected:
+                raise ModelError(
+                    f"{label}: expected output {_shown(expected)}, got {_shown(got)}; return one tensor (b, out_channels, *grid)"
+                )
+            if not answer.is_floating_point():
+                raise ModelError(f"{label}: expected real numbers, got {answer.dtype}; return the dtype of the input")
+            if any(p.requires_grad for p in model.parameters()) and not answer.requires_grad:
+                raise ModelError(f"{label}: its output does not depend on its parameters in a way that can be trained; do not detach it")
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if name in kept and buffer.shape == kept[name].shape:
+                buffer.copy_(kept[name])
 
 
 def _shown(shape: tuple[int, ...] | str) -> str:

@@ -1,7 +1,6 @@
 """Named tensors and JSON in one safetensors file: whole or not there at all, and never unpickled."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from opbench.atomic import write_bytes
 from opbench.errors import DataError
 
 Tensors = dict[str, Tensor]
@@ -41,17 +41,8 @@ def put_back(module: nn.Module, tensors: Tensors, source: str) -> None:
 
 
 def write(path: Path, tensors: Tensors, description: Any) -> None:
-    """Replace the file at `path` in one step: aside, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(save(tensors, {"opbench": json.dumps(description, sort_keys=True)}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    """Replace the file at `path` in one step; raises DataError."""
+    write_bytes(path, save(tensors, {"opbench": json.dumps(description, sort_keys=True)}))
 
 
 def read(path: Path) -> tuple[Tensors, Any]:

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +87,16 @@ def list_() -> None:
 @click.argument("dataset", type=DATASET)
 @click.option("--scale", type=SCALE, default="mini", show_default=True)
 @click.option("--samples", type=click.IntRange(1), help="Samples of the training split; the others have at most as many.")
-@click.option("--grid", type=click.IntRange(2), help="Stored points on every axis.")
+@click.option("--grid", type=click.IntRange(4), help="Stored points on every axis.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for datasets. [default: $OPBENCH_DATA, or datasets]")
 @click.option("--device", default="cpu", show_default=True, help="Where the solver runs: cpu, cuda or auto.")
 def generate(dataset: str, scale: str, samples: int | None, grid: int | None, seed: int | None, out: Path | None, device: str) -> None:
     """Make a dataset's HDF5 files where they are missing."""
-    from opbench.evaluation import resolve_device
     from opbench.generation import generate as make
 
     with _bars() as show:
-        folder = make(dataset, scale, samples=samples, grid=grid, seed=seed, out=out, device=resolve_device(device), report=show)
+        folder = make(dataset, scale, samples=samples, grid=grid, seed=seed, out=out, device=device, report=show)
     for path in sorted(folder.glob("data/*/*.hdf5")):
         click.echo(path)
 
@@ -110,9 +109,9 @@ def check(files: tuple[Path, ...]) -> None:
 
     faults = {path: faults_of(path) for path in files}
     for path, found in faults.items():
-        click.echo(f"{path}: valid" if not found else "\n".join(f"{path}: {fault}" for fault in found))
+        click.echo(f"{path}: valid" if not found else "\n".join(f"{path}: {fault.removeprefix(f'{path}: ')}" for fault in found))
     if any(faults.values()):
-        path, first = next((path, found[0]) for path, found in faults.items() if found)
+        path, first = next((path, found[0].removeprefix(f"{path}: ")) for path, found in faults.items() if found)
         raise OpbenchError(f"{path}: {first} ({sum(map(len, faults.values()))} faults in all, on standard output)")
 
 
@@ -134,6 +133,7 @@ def evaluate(
     """Train a model on a task, score it, write a record, print its row among the baselines."""
     from opbench.evaluation import evaluate as run
 
+    _records(out)  # a broken one is told before hours of training, not after
     options |= {"settings": dict(_setting(text) for text in settings), "out": out}
     records = []
     with _bars() as show:
@@ -142,7 +142,12 @@ def evaluate(
             def progress(epoch: int, epochs: int, loss: float, error: float, label: str = f"{model}, seed {number}") -> None:
                 show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")
 
-            records.append(run(model, task, seed=number, report=show, progress=progress, **options))
+            try:
+                with redirect_stdout(sys.stderr):  # what a user's model prints is no part of a record
+                    records.append(run(model, task, seed=number, report=show, progress=progress, **options))
+            except Interrupted as stop:
+                left = f", with --seed {number} --seeds {seed + seeds - number} for the seeds that are left" if seeds else ""
+                raise Interrupted(f"{stop}{left}") from stop
     if as_json:
         click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
     else:
@@ -159,7 +164,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     click.echo(text(board, mark=records[-1].model))
     for record in records:
         if record.status == "diverged":
-            click.echo(f"seed {record.seed} diverged in epoch {len(record.curve)}; a lower train.learning_rate may help")
+            click.echo(f"seed {record.seed} diverged in epoch {record.curve[-1][0]}; a lower train.learning_rate may help")
     for split, reason in records[-1].not_scored.items():
         click.echo(f"{split} was not scored: {reason}")
     click.echo(f"records: {out / 'records' / records[-1].dataset}\nweights: {out / 'runs' / records[-1].dataset}")
@@ -231,6 +236,9 @@ def main() -> None:
         opbench.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except OpbenchError as error:

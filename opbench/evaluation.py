@@ -1,12 +1,13 @@
 """One model on one task: data, training, scores, record."""
 
-import contextlib
 import datetime
 import inspect
+import marshal
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,11 +20,11 @@ from opbench.generation import Report
 from opbench.losses import Loss
 from opbench.metrics import metrics
 from opbench.model import Normalized, OperatorModel
-from opbench.provenance import commit, machine, sha256, versions
+from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
-from opbench.record import Record, finite, read_records, save, shipped
+from opbench.record import DECIDED, Machine, Record, file_name, finite, read_records, save, shipped
 from opbench.task import Problem, Split, StoredSplit, problem
-from opbench.train import Outcome, Progress, Training, predict, train
+from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, predict, train
 from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
@@ -55,33 +56,43 @@ def evaluate(
     Raises OpbenchError and its kinds.
     """
     place = resolve_device(device)
+    if not (isinstance(seed, int) and 0 <= seed < 2**63):
+        raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
     objective = find("losses", loss, Loss)
     model_settings, train_settings = _sorted_settings(settings or {})
     torch.manual_seed(seed)
     operator = build_model(model, chosen.spec, model_settings)
     training = _training(chosen, operator, train_settings)
+    label = _label(model)
+    about = {
+        **_about_model(operator, label),
+        **_about_run(chosen, label, loss, seed, settings or {}, place),
+        "loss": loss,
+        "training": canonical(training),
+        "seed": seed,
+    }
     splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
-    label, source = _label(model), _source(operator)
-    identity = fingerprint([chosen.name, chosen.task.version, chosen.data_fingerprint, label, source, operator.config, loss])
-    run = Path(out) / "runs" / chosen.recipe.name / f"{_file_name(label)}-{fingerprint([identity, training, seed])[:12]}"
+    about |= _about_data(chosen, splits)
+    identity = fingerprint([*(about[key] for key in sorted(DECIDED)), seed])
+    run = Path(out) / "runs" / chosen.recipe.name / f"{file_name(label)}-{identity[:12]}"
     network = Normalized(operator).to(place)
-    train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-    outcome = train(network, objective(), train_samples, valid_samples, training, seed, identity, run, progress)  # pyright: ignore[reportAbstractUsage]
-    record = Record(
-        **_about_data(chosen, splits),
-        **_about_model(operator),
-        model=label,
-        source_sha256=source,
-        weights_sha256=sha256(run / "weights.safetensors"),
-        **_about_run(outcome, place),
-        **_scores(network, splits, place, training.batch_size),
-        loss=loss,
-        training=canonical(training),
-        seed=seed,
-    )
+    with _exact_convolutions():
+        train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
+        outcome = train(network, objective(), train_samples, valid_samples, training, seed, identity, run, progress)  # pyright: ignore[reportAbstractUsage]
+        scores = _scores(network, splits, place, training.batch_size)
+        record = Record(
+            **about, **_about_outcome(outcome), **scores, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
+        )
     save(record, Path(out) / "records")
+    (run / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
     return record
+
+
+def _exact_convolutions():
+    """Float32 convolutions in float32: cuDNN would round their inputs to TF32's 10 bits unasked."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
 
 
 def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **options: Any) -> None:
@@ -92,16 +103,11 @@ def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **op
     held = {(r.task, r.task_version, r.scale, r.data_fingerprint, r.model) for r in read_records(shipped(), Path(out) / "records")}
     for model in BASELINES:
         if (record.task, record.task_version, record.scale, record.data_fingerprint, model) not in held:
-            with contextlib.suppress(ModelError):  # a steady task has no state that could persist
-                evaluate(model, task, scale=record.scale, out=out, **options)
-
-
-def resolve_device(device: str) -> str:
-    """ "cpu" or "cuda"; raises OpbenchError where CUDA is asked for and not there."""
-    known("device", device, ("auto", "cpu", "cuda"))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise OpbenchError("device cuda: torch sees no CUDA device here; use --device cpu, or install a CUDA build of torch")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+            try:
+                build_model(model, problem(task, record.scale).spec, {})
+            except ModelError:
+                continue  # a steady task has no state that could persist
+            evaluate(model, task, scale=record.scale, out=out, **options)
 
 
 def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -128,10 +134,6 @@ def _label(model: str | type) -> str:
     return model.rpartition("/")[2] if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
 
-def _file_name(label: str) -> str:
-    return label.replace(":", ".")
-
-
 def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
     stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
     if isinstance(chosen.recipe, Foreign):
@@ -149,34 +151,55 @@ def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
     }
 
 
-def _source(operator: OperatorModel) -> str:
-    """sha256 of the file in which the model's class is written."""
-    file = inspect.getsourcefile(type(operator.net) if isinstance(operator, Plain) else type(operator))
-    return sha256(Path(file)) if file and Path(file).is_file() else "not in a file"
-
-
-def _about_model(operator: OperatorModel) -> dict[str, Any]:
+def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
+        "model": label,
         "settings": canonical(operator.config),
+        "source_sha256": _source(type(operator.net) if isinstance(operator, Plain) else type(operator)),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
 
 
-def _about_run(outcome: Outcome, place: str) -> dict[str, Any]:
+def _source(cls: type) -> str:
+    """sha256 over the file in which a class is written and the files beside it that it imports, by name."""
+    home = sys.modules[cls.__module__]
+    if getattr(home, "__file__", None) is None:  # a notebook's cell
+        codes = [marshal.dumps(f.__code__).hex() for f in vars(cls).values() if inspect.isfunction(f)]
+        return fingerprint(codes)
+    folder, sums, waiting = Path(str(home.__file__)).parent, {}, [home]
+    while waiting:
+        module = waiting.pop()
+        path = Path(getattr(module, "__file__", None) or "")
+        if path.parent == folder and path.name not in sums:
+            sums[path.name] = sha256(path)
+            names = {getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None) for value in vars(module).values()}
+            waiting += [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
+    return fingerprint(sums)
+
+
+def _about_run(chosen: Problem, label: str, loss: str, seed: int, settings: Mapping[str, Any], place: str) -> dict[str, Any]:
     head, dirty = commit()
+    changes = {name: canonical(value) for name, value in settings.items()}
+    words = ["opbench", "evaluate", "--model", label, "--task", chosen.name, "--scale", chosen.scale, "--loss", loss, "--seed", str(seed)]
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["opbench", *sys.argv[1:]]) if Path(sys.argv[0]).name == "opbench" else "opbench.evaluate(...) from Python",
-        "status": outcome.status,
-        "best_epoch": outcome.best_epoch,
-        "curve": [(epoch, finite(loss), finite(error)) for epoch, loss, error in outcome.curve],
-        "seconds": {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds},
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+        "command": shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in changes.items())]),
+        "changes": changes,
         "opbench": __version__,
         "commit": head,
         "dirty": dirty,
         "versions": versions(),
-        "machine": machine(place),
+    }
+
+
+def _about_outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "status": outcome.status,
+        "best_epoch": outcome.best_epoch,
+        "curve": [(epoch, finite(loss), finite(error)) for epoch, loss, error in outcome.curve],
+        "seconds": {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds},
+        "samples_per_second": outcome.samples_per_second if outcome.status == "trained" else None,
     }
 
 
@@ -189,8 +212,14 @@ def _scores(network: Normalized, splits: Mapping[str, Split], place: str, batch_
             skipped[name] = reason
             continue
         samples = splits[name].samples().to(place)
-        prediction = predict(network, samples, batch_size)
-        values = {key: metric(prediction, samples.reference).double().cpu() for key, metric in metrics().items()}
+        try:
+            prediction = predict(network, samples, batch_size)
+            values = {key: metric(prediction, samples.reference).double().cpu() for key, metric in metrics().items()}
+        except ModelError as error:
+            if splits[name].spec.grid == splits["train"].spec.grid:
+                raise
+            skipped[name] = str(error)  # the model has not said that it knows one grid only, but so it is
+            continue
         scores[name] = {key: finite(float(value.mean())) for key, value in values.items()}
         per_sample[name] = {key: [finite(v) for v in value.tolist()] for key, value in values.items()}
     return {"scores": scores, "per_sample": per_sample, "not_scored": skipped}

@@ -5,7 +5,8 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,10 +62,21 @@ def _attribute(module, attribute: str, name: str):
     raise UnknownName(f"{name}: no class '{attribute}' there" + (f"; did you mean '{near[0]}'?" if near else ""))
 
 
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """A user's module may import its neighbours."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
 def _import(module: str):
     try:
-        return importlib.import_module(module)
-    except Exception as error:
+        with _beside(Path.cwd()):
+            return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
         raise OpbenchError(f"{module}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
@@ -78,8 +90,9 @@ def _import_file(path: str):
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses of the user's file look their module up
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with _beside(file.resolve().parent):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise OpbenchError(f"{path}: cannot be imported{line}: {type(error).__name__}: {error}") from error

@@ -8,6 +8,8 @@ import numpy as np
 
 from opbench.errors import OpbenchError
 
+AXES = ("x", "y", "z")  # what equations call them
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -24,6 +26,7 @@ class Grid:
     periodic: tuple[bool, ...]
 
     def __post_init__(self):
+        given = self.shape if isinstance(self.shape, (tuple, list)) else (self.shape,)
         for name, kind in (("axes", str), ("shape", int), ("lower", float), ("upper", float), ("periodic", bool)):
             value = getattr(self, name)
             if isinstance(value, (str, int, float)):
@@ -31,8 +34,10 @@ class Grid:
             object.__setattr__(self, name, tuple(kind(entry) for entry in value))
             if len(getattr(self, name)) != len(self.axes):
                 raise OpbenchError(f"grid: {name} has {len(getattr(self, name))} entries for {len(self.axes)} axes; give one an axis")
+        if len(set(self.axes)) < len(self.axes) or any(float(n) != int(n) for n in given):
+            raise OpbenchError(f"grid: expected different axes and whole numbers of points, got {self.axes} and {given}")
         for axis, n, low, high in zip(self.axes, self.shape, self.lower, self.upper, strict=True):
-            if n < 2 or not low < high:
+            if n < 2 or not low < high or not np.isfinite([low, high]).all():
                 raise OpbenchError(f"grid: axis {axis} needs 2 points or more and lower < upper, got {n} points on [{low}, {high}]")
 
     @property

@@ -32,16 +32,21 @@ class SteadyPDE(PDE):
 class EvolutionPDE(PDE):
     """d unknown / dt = rate(unknown) = linear(unknown) + nonlinear(unknown).
 
-    `linear` has coefficients that are constant in space and time; it may be zero, and so may `nonlinear`.
+    `linear` has coefficients that are constant in space and time, and couples no two unknowns; it may be zero, and so may `nonlinear`.
     The unknowns' initial values are given under their own names.
     """
 
     def linear(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
-        return 0.0 * unknown
+        return _zero(unknown)
 
     def nonlinear(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
-        return 0.0 * unknown
+        return _zero(unknown)
 
     def rate(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         """The time derivative of the unknown, (sample, *space)."""
-        return self.linear(unknown, given, d) + self.nonlinear(unknown, given, d)
+        linear, nonlinear = self.linear(unknown, given, d), self.nonlinear(unknown, given, d)
+        return {name: linear[name] + nonlinear[name] for name in linear} if isinstance(linear, Mapping) else linear + nonlinear
+
+
+def _zero(unknown: Any) -> Any:
+    return {name: 0.0 * value for name, value in unknown.items()} if isinstance(unknown, Mapping) else 0.0 * unknown

@@ -7,7 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from opbench.find import PACKAGE
+from opbench.errors import OpbenchError
+from opbench.find import PACKAGE, known
 
 PACKAGES = ("torch", "numpy", "scipy", "h5py", "xarray", "neuraloperator", "pydantic", "safetensors")
 
@@ -45,12 +46,23 @@ def versions() -> dict[str, str | None]:
     return found
 
 
+def resolve_device(device: str) -> str:
+    """ "cpu" or "cuda"; raises OpbenchError where CUDA is asked for and not there."""
+    import torch
+
+    known("device", device, ("auto", "cpu", "cuda"))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise OpbenchError("device cuda: torch sees no CUDA device here; use --device cpu, or install a CUDA build of torch")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
 def machine(device: str) -> dict[str, Any]:
     """The device that a run used, as a person would name it, and what decides its speed."""
     import torch
 
+    tf32 = torch.backends.cudnn.allow_tf32 or torch.get_float32_matmul_precision() != "highest"
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor()
-    return {"device": device, "name": name, "threads": torch.get_num_threads(), "tf32": torch.get_float32_matmul_precision() != "highest"}
+    return {"device": device, "name": name, "threads": torch.get_num_threads(), "tf32": tf32}
 
 
 def _processor() -> str:

@@ -1,22 +1,25 @@
 """What a file in datasets/ means: an equation with random inputs that is solved, or foreign arrays that are read."""
 
+import itertools
 import tomllib
+from collections.abc import Iterable, Iterator
 from functools import cached_property, reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from opbench.config import Frozen, fingerprint, load_toml
 from opbench.errors import ConfigError, UnknownName
 from opbench.find import PACKAGE, find, known, names
-from opbench.grid import Grid
+from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE
 from opbench.samplers import Sampler
 
 DATA_VERSION = 1  # raised by any change of the code that moves a number in generated files
 SPLITS = ("train", "valid", "test", "ood", "finer")
+REQUIRED = SPLITS[:3]
 SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
 AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
 Kind = Literal["static", "final", "trajectory", "step"]
@@ -35,6 +38,11 @@ class Task(Frozen):
     version: Count
     epochs: dict[str, Count]
     batch_size: Count
+
+    def budget_faults(self, scales: Iterable[str]) -> Iterator[str]:
+        """What is wrong with the budget of a dataset that has these scales."""
+        if set(self.epochs) != set(scales):
+            yield f"tasks: {self.kind}: epochs must name the scales {', '.join(scales)}, got {', '.join(self.epochs) or 'none'}"
 
 
 class Domain(Frozen):
@@ -98,7 +106,7 @@ class Recipe(Common):
         return isinstance(self.pde, EvolutionPDE)
 
     @model_validator(mode="after")
-    def _fits_the_equation(self):
+    def _fits_together(self):
         try:
             known("equation", self.equation, names("pdes"))
             fields = {field.name: field for field in (*(self.pde.outputs if self.evolves else ()), *self.pde.inputs)}
@@ -109,20 +117,42 @@ class Recipe(Common):
         missing = [name for name, field in fields.items() if field.default is None and name not in self.given]
         if missing:
             raise ValueError(f"given: {', '.join(missing)} must be sampled for {self.equation}")
-        if len(self.domain.axes) not in self.pde.dims:
-            raise ValueError(f"domain.axes: {self.equation} takes {' or '.join(map(str, self.pde.dims))} axes, got {len(self.domain.axes)}")
-        for key, scale in self.scales.items():
-            if len(scale.points) != len(self.domain.axes):
-                raise ValueError(f"scales.{key}.points: one entry an axis, got {len(scale.points)} for {len(self.domain.axes)} axes")
-            if self.evolves != (scale.frames is not None and scale.final is not None):
-                raise ValueError(
-                    f"scales.{key}: final and frames are {'required: the equation evolves' if self.evolves else 'for evolution only'}"
-                )
-            if "finer" in scale.samples and scale.samples["finer"] > scale.samples["test"]:
-                raise ValueError(f"scales.{key}.samples.finer: these are the test samples on a finer grid, of which there are fewer")
-            if "finer" in scale.samples and scale.refine % 2:
-                raise ValueError(f"scales.{key}.refine: must be even, so that the finer split's grid is part of the solve grid")
+        faults = [*self._faults(), *(fault for key, scale in self.scales.items() for fault in self._scale_faults(f"scales.{key}", scale))]
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        if len(self.domain.axes) not in self.pde.dims:
+            yield f"domain.axes: {self.equation} takes {' or '.join(map(str, self.pde.dims))} axes, got {len(self.domain.axes)}"
+        if self.domain.axes != AXES[: len(self.domain.axes)]:
+            yield f"domain.axes: expected {AXES[: len(self.domain.axes)]}, got {self.domain.axes}"
+        if self.evolves and not all(self.domain.periodic):
+            yield f"domain.periodic: {self.equation} evolves, which is solved on periodic axes only"
+        for name in self.ood:
+            if name not in [field.name for field in self.pde.outputs] and not (name in self.given and self.given[name].random):
+                yield f"ood.{name}: does not vary in training, so no model is told of it; shift something that does"
+        for task in self.tasks:
+            yield from task.budget_faults(self.scales)
+            if [t.kind for t in self.tasks].count(task.kind) > 1:
+                yield f"tasks: '{task.kind}' is declared more than once"
+            if (task.kind == "static") == self.evolves:
+                yield f"tasks: '{task.kind}' does not fit {self.equation}, which {'evolves' if self.evolves else 'is steady'}"
+
+    def _scale_faults(self, place: str, scale: Scale) -> Iterator[str]:
+        if len(scale.points) != len(self.domain.axes):
+            yield f"{place}.points: one entry an axis, got {len(scale.points)} for {len(self.domain.axes)} axes"
+        if self.evolves != (scale.frames is not None and scale.final is not None):
+            yield f"{place}: final and frames are {'required: the equation evolves' if self.evolves else 'for evolution only'}"
+        for split in REQUIRED:
+            if split not in scale.samples:
+                yield f"{place}.samples: {split} is required"
+        if "ood" in scale.samples and not self.ood:
+            yield f"{place}.samples.ood: no shifted law is declared under [ood]; declare one, or leave the split out"
+        if scale.samples.get("finer", 0) > scale.samples.get("test", 0):
+            yield f"{place}.samples.finer: these are the test samples on a finer grid, of which there are fewer"
+        if "finer" in scale.samples and scale.refine % 2:
+            yield f"{place}.refine: must be even, so that the finer split's grid is part of the solve grid"
 
 
 class Foreign(Common):
@@ -132,6 +162,24 @@ class Foreign(Common):
     given: dict[str, str] = Field(min_length=1)
     asked: dict[str, str] = Field(min_length=1)
     splits: dict[SplitName, "Part"]
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    def path(self, split: str) -> Path:
+        """Where a split's file lies: beside the recipe."""
+        return self._folder / self.splits[split].file
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        faults = [fault for task in self.tasks for fault in task.budget_faults(["full"])]
+        faults += [f"splits: {split} is required" for split in REQUIRED if split not in self.splits]
+        parts = [(split, self.splits[split]) for split in REQUIRED if split in self.splits]
+        for (one, a), (other, b) in itertools.combinations(parts, 2):
+            if a.sha256 == b.sha256 and a.first < b.last and b.first < a.last:
+                faults.append(f"splits: {one} and {other} share samples; give them different ones")
+        faults += [f"splits.{split}: first must be below last" for split, part in self.splits.items() if part.first >= part.last]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
 
 class Part(Frozen):
@@ -171,6 +219,8 @@ def load_recipe(dataset: str) -> AnyRecipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         foreign = False  # load_toml tells what is wrong
     recipe = load_toml(path, Foreign if foreign else Recipe)
+    if isinstance(recipe, Foreign):
+        recipe._folder = path.parent
     if recipe.name != path.stem:
         raise ConfigError(f"{path}: name: expected '{path.stem}', the file's own name, got '{recipe.name}'")
     return recipe
@@ -207,7 +257,7 @@ class Plan(Frozen):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Equal exactly where all generated numbers are."""
+        """Equal exactly where all generated numbers are, up to rounding on another machine."""
         content: dict[str, Any] = self.recipe.model_dump(
             mode="json", include={"name", "version", "domain", "equation", "given", "ood", "solving"}
         )
@@ -218,7 +268,7 @@ class Plan(Frozen):
     def folder(self) -> str:
         """dataset/scale, with the user's changes in the name, so that no two plans share files."""
         default = plan(self.recipe, self.scale)
-        changes = [f"-{key}{self.samples['train']}" for key in ("n",) if self.samples != default.samples]
+        changes = [f"-n{self.samples['train']}"] if self.samples != default.samples else []
         changes += [f"-grid{'x'.join(map(str, self.points))}"] if self.points != default.points else []
         changes += [f"-seed{self.seed}"] if self.seed != default.seed else []
         return f"{self.recipe.name}/{self.scale}{''.join(changes)}"
@@ -227,8 +277,11 @@ class Plan(Frozen):
 def plan(recipe: Recipe, scale: str, samples: int | None = None, grid: int | None = None, seed: int | None = None) -> Plan:
     """A recipe's plan. samples: of the training split (the others keep theirs, at most as many); grid: stored points on every axis.
 
-    Raises UnknownName for a scale that the recipe lacks.
+    Raises UnknownName for a scale that the recipe lacks, ConfigError for a number that cannot be.
     """
+    for name, value, least in (("samples", samples, 1), ("grid", grid, 4), ("seed", seed, 0)):
+        if value is not None and not (isinstance(value, int) and value >= least):
+            raise ConfigError(f"{recipe.name}: {name}: expected a whole number, {least} or more, got {value!r}")
     settings = recipe.scales[known(f"scale of {recipe.name}", scale, recipe.scales)]
     counts = (
         settings.samples

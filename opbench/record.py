@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from opbench.atomic import write_bytes
 from opbench.config import Frozen, fingerprint, validate
 from opbench.errors import DataError
 from opbench.find import PACKAGE
@@ -14,9 +14,23 @@ from opbench.find import PACKAGE
 Scores = dict[str, dict[str, float | None]]
 
 
+class Machine(Frozen):
+    """Where a run's seconds were spent; tf32: whether any float32 product was rounded to TF32."""
+
+    device: str
+    name: str
+    threads: int
+    tf32: bool
+
+
+# What moves a run's numbers, beside its seed and the machine.
+DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
+
+
 class Record(Frozen):
     """Everything that a run depended on, and what came out. A number that is not finite is null, and the run's status says why.
 
+    changes: what the user set beside the task's budget and the model's defaults.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.
     """
 
@@ -32,6 +46,7 @@ class Record(Frozen):
     error_floor: dict[str, dict[str, Any]]
     model: str
     settings: dict[str, Any]
+    changes: dict[str, Any]
     source_sha256: str
     provenance: dict[str, str]
     parameters: int
@@ -45,18 +60,18 @@ class Record(Frozen):
     per_sample: dict[str, dict[str, list[float | None]]]
     not_scored: dict[str, str]
     seconds: dict[str, float]
+    samples_per_second: float | None
     opbench: str
     commit: str | None
     dirty: bool | None
     versions: dict[str, str | None]
-    machine: dict[str, Any]
+    machine: Machine
     weights_sha256: str | None
 
     @property
     def configuration(self) -> str:
         """Equal for runs that differ in nothing but the seed (and where they ran)."""
-        decided = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "loss", "training"}
-        return fingerprint(self.model_dump(mode="json", include=decided))
+        return fingerprint(self.model_dump(mode="json", include=DECIDED))
 
     @property
     def fingerprint(self) -> str:
@@ -73,27 +88,16 @@ def finite(value: float) -> float | None:
 
 def save(record: Record, records: Path) -> Path:
     """Write records/<dataset>/<model>-<fingerprint>.json; an earlier record of the same run stays, the new one is numbered."""
-    stem = f"{record.model.replace(':', '.').replace('/', '.')}-{record.fingerprint[:12]}"
-    folder = records / record.dataset
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{stem}.{os.getpid()}.part"
-    try:
-        with aside.open("w", encoding="utf-8") as f:
-            f.write(record.to_json() + "\n")
-            f.flush()
-            os.fsync(f.fileno())
-        number = 1
-        while True:
-            path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
-            try:
-                os.link(aside, path)  # fails, rather than overwrites, where the name is taken
-                return path
-            except FileExistsError:
-                number += 1
-    except OSError as error:
-        raise DataError(f"{folder}: the record could not be written: {error.strerror}; free some space or choose another --out") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    stem, number = f"{file_name(record.model)}-{record.fingerprint[:12]}", 1
+    while (path := records / record.dataset / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")).exists():
+        number += 1
+    write_bytes(path, (record.to_json() + "\n").encode())
+    return path
+
+
+def file_name(label: str) -> str:
+    """A model's name as part of a file's."""
+    return label.replace(":", ".").replace("/", ".")
 
 
 def shipped() -> Path:

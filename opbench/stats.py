@@ -1,14 +1,14 @@
 """The Well's `stats.yaml`: mean, standard deviation and root mean square of every field, and of its steps in time."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from opbench.atomic import write_bytes
 from opbench.errors import DataError
 from opbench.layout import FIELD_GROUPS, Node
-from opbench.store import on_disk, opened, publish
+from opbench.store import opened
 
 BLOCK = 1 << 24  # values held at once
 
@@ -41,13 +41,8 @@ def write_stats(folder: Path | str) -> None:
         stats[f"mean{kind}"] = {name: mean.tolist() for name, (_, mean, _) in merged.items()}
         stats[f"std{kind}"] = {name: np.sqrt(variance).tolist() for name, (_, _, variance) in merged.items()}
         stats[f"rms{kind}"] = {name: np.sqrt(variance + mean**2).tolist() for name, (_, mean, variance) in merged.items()}
-    part = folder / f"stats.yaml.{os.getpid()}.part"
-    try:
-        with on_disk(folder / "stats.yaml"):
-            part.write_text(yaml.safe_dump(stats), encoding="utf-8")  # not JSON: YAML 1.1 reads its 1e-05 as text
-            publish(part, folder / "stats.yaml")
-    finally:
-        part.unlink(missing_ok=True)
+    text = yaml.safe_dump(stats)  # not JSON: YAML 1.1 reads its 1e-05 as text
+    write_bytes(folder / "stats.yaml", text.encode())
 
 
 def _blocks(dataset: Node) -> Iterator[tuple[str, np.ndarray]]:

@@ -5,14 +5,14 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
+from opbench.atomic import on_disk, replacing
 from opbench.errors import DataError, OpbenchError
 from opbench.find import known
 from opbench.layout import Header, Node, exact, header_of, lay_out
@@ -39,13 +39,8 @@ def write(path: Path | str, header: Header, samples: int, blocks: Iterable[Block
     if samples < 1:
         raise DataError(f"{path}: expected one sample or more, got {samples}; solve some")
     exact(header)  # what is wrong with the provenance is said before anything is solved
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         _write_part(part, path, header, samples, blocks)
-        with on_disk(path):
-            publish(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write_part(part: Path, path: Path, header: Header, samples: int, blocks: Iterable[Block]) -> None:
@@ -96,30 +91,6 @@ class _Sink(io.FileIO):
         """Raise the first failure, an OSError."""
         if self.failure is not None:
             raise self.failure
-
-
-@contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Failures to write, as a DataError."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}; mend that and write again") from error
-
-
-def publish(part: Path, path: Path) -> None:
-    """Give a finished file its name, in a way that outlives a power cut."""
-    _sync(part)
-    os.replace(part, path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _checked(path: Path, header: Header, start: int, block: Block) -> dict[str, np.ndarray]:
@@ -198,11 +169,11 @@ class Stored:
 def opened(path: Path) -> Node:
     """An HDF5 file for reading; raises DataError."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file; generate it first")
+        raise DataError(f"{path}: {'is a folder; give a file' if path.is_dir() else 'no such file; generate it first'}")
     try:
         return h5py.File(path, "r", locking="best-effort")  # some network file systems have no locks
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened: {' '.join(str(error).split())}; generate it again") from error
+        raise DataError(f"{path}: cannot be opened: {' '.join(str(error).split())}; delete it and generate it again") from error
 
 
 def _read(array: Node, indices: Sequence[np.ndarray]) -> np.ndarray:

@@ -19,7 +19,7 @@ from opbench.grid import Grid
 from opbench.model import Channel, Samples, Spec
 from opbench.provenance import sha256
 from opbench.readers.tensors import read
-from opbench.recipe import SPLITS, Foreign, Kind, Plan, Recipe, Task, datasets, folder, load_recipe, plan
+from opbench.recipe import SPLITS, Foreign, Kind, Plan, Recipe, Task, datasets, load_recipe, plan
 from opbench.store import Stored, to_xarray
 
 if TYPE_CHECKING:
@@ -104,11 +104,14 @@ class ForeignSplit(Split):
     def __init__(self, recipe: Foreign, split: str):
         part = recipe.splits[split]
         self.spec = _foreign_spec(recipe, split)
-        path = folder() / part.file
+        path = recipe.path(split)
         names = recipe.given | recipe.asked
         arrays = read(path, list(names.values()))
         if sha256(path) != part.sha256:
             raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
+        for key, array in arrays.items():
+            if array.shape[1:] != part.points or part.last > len(array):
+                raise DataError(f"{path}: '{key}' is {array.shape}; {recipe.name} expects {part.last} samples or more of {part.points}")
         self.fields = {name: torch.from_numpy(arrays[key][part.first : part.last]) for name, key in names.items()}
 
     def __len__(self) -> int:
@@ -166,9 +169,9 @@ class Problem:
     @cached_property
     def data_fingerprint(self) -> str:
         """Equal exactly where all data are."""
-        return (
-            self.plan.fingerprint if self.plan else fingerprint(self.recipe.model_dump(mode="json", include={"name", "version", "splits"}))
-        )
+        if self.plan is not None:
+            return self.plan.fingerprint
+        return fingerprint(self.recipe.model_dump(mode="json", include={"name", "version", "given", "asked", "domain", "splits"}))
 
     @cached_property
     def spec(self) -> Spec:
@@ -203,6 +206,7 @@ def problem(task: str, scale: str = "mini", *, samples: int | None = None, grid:
     if isinstance(recipe, Foreign):
         if (samples, grid, seed) != (None, None, None):
             raise ConfigError(f"{recipe.name}: its files are fixed; leave samples, grid and data seed out")
+        known(f"scale of {recipe.name}", scale, ("mini", "full"))  # there is one, whichever is asked for
         return Problem(recipe, chosen, "full", None)
     return Problem(recipe, chosen, scale, plan(recipe, scale, samples, grid, seed))
 

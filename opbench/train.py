@@ -20,6 +20,7 @@ from opbench.model import Normalized, Samples
 
 RISE = {"cosine": 0.0, "one_cycle": 0.3}  # part of the steps in which the learning rate rises; 0.3 and 1/25: torch's OneCycleLR
 START = 1 / 25  # of the peak, where the rate rises
+STATE, WEIGHTS = "state.safetensors", "weights.safetensors"
 SAVE_EVERY = 5.0  # seconds; a state file costs three times the weights, and an epoch may take milliseconds
 
 Progress = Callable[[int, int, float, float], None]  # epoch counted from 1, epochs, training loss, validation error
@@ -30,8 +31,7 @@ class Training(Frozen):
 
     epochs: passes over the training split. batch_size: samples a step; an epoch's last, smaller batch counts too.
     learning_rate: the peak, or the model's own where it is not given.
-    schedule: "cosine" falls from the peak to zero; "one_cycle" rises to it first, for losses that start badly scaled. Neuraloperator's FNO
-    on its Darcy 16 x 16 ends alike with both (seeds 0 and 1, 30 epochs: 0.094 and 0.090, 0.093 and 0.089), so the simpler is the default.
+    schedule: "cosine" falls from the peak to zero; "one_cycle" rises to it first, for losses that start badly scaled.
     weight_decay: AdamW's. clip: largest norm of the gradient. precision: of the model's forward pass; validation is float32 always.
     """
 
@@ -82,13 +82,14 @@ def train(
     """Prepare and train `model` in place, on the device where it and the samples are; it ends with its best weights.
 
     identity: a fingerprint of the model's configuration and of the data. The same arguments give the same result, bit for bit on one
-    CPU, whether or not the run was interrupted in between: the state in folder/state.safetensors is gone on from. At the end
+    CPU, whether or not the run was interrupted in between: the state in folder/state.safetensors is gone on from; it is the
+    caller's to remove, when what came of the run is safe. At the end
     folder/weights.safetensors holds the best weights. Models draw random numbers from torch only.
     Raises DataError for a state of other settings, Interrupted on KeyboardInterrupt.
     """
     loss.check(train)
     device = train.given.device
-    path = None if folder is None else folder / "state.safetensors"
+    path = None if folder is None else folder / STATE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         clock = _Clock()
@@ -99,8 +100,7 @@ def train(
         else:
             outcome = clock.lap(_fitted(_valid_error(model, valid, training.batch_size), len(train)))
     if folder is not None:
-        write(folder / "weights.safetensors", tensors_of(model), _description(model, training, seed, identity))
-        (folder / "state.safetensors").unlink(missing_ok=True)
+        write(folder / WEIGHTS, tensors_of(model), _description(model, training, seed, identity))
     return outcome
 
 
@@ -173,11 +173,11 @@ class _Run:
         train_loss = self._step_through()
         valid_error = _valid_error(self.model, self.valid, self.training.batch_size)
         epoch = self.outcome.epochs + 1
-        outcome = replace(self.outcome, epochs=epoch, samples=self.outcome.samples + len(self.samples))
+        curve = (*self.outcome.curve, (epoch, train_loss, valid_error))
+        outcome = replace(self.outcome, epochs=epoch, samples=self.outcome.samples + len(self.samples), curve=curve)
         if not (math.isfinite(train_loss) and math.isfinite(valid_error)):
             outcome = replace(outcome, status="diverged")
         else:
-            outcome = replace(outcome, curve=(*outcome.curve, (epoch, train_loss, valid_error)))
             if self.model.final and (outcome.best_valid_error is None or valid_error < outcome.best_valid_error):
                 outcome = replace(outcome, best_epoch=epoch, best_valid_error=valid_error)
                 self.best = tensors_of(self.model)
@@ -246,16 +246,15 @@ def _follow(run: _Run, path: Path | None, mark: str, progress: Progress | None) 
     try:
         while run.going:
             run.epoch()
-            if run.going:  # the last epoch's state is the weights file's business
-                whole = run.snapshot()
-                if path is not None and time.monotonic() - saved >= SAVE_EVERY:
-                    _save(path, whole, mark)
-                    saved = time.monotonic()
+            whole = run.snapshot()
+            if path is not None and (not run.going or time.monotonic() - saved >= SAVE_EVERY):
+                _save(path, whole, mark)
+                saved = time.monotonic()
             if progress is not None and run.outcome.status == "trained":
                 epoch, train_loss, valid_error = run.outcome.curve[-1]
                 progress(epoch, run.training.epochs, train_loss, valid_error)
     except KeyboardInterrupt as stop:
-        epoch = f"epoch {whole[1].epochs + 1} of {run.training.epochs}"
+        epoch = f"epoch {min(whole[1].epochs + 1, run.training.epochs)} of {run.training.epochs}"
         if path is None:
             raise Interrupted(f"interrupted in {epoch}; nothing is kept, as no folder was given") from stop
         _save(path, whole, mark)

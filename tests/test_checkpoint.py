@@ -69,7 +69,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, 
         raise OSError("no space left")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DataError, match="no space left"):
         write(path, {"a": torch.ones(1)}, {"epoch": 2})
     assert read(path)[1] == {"epoch": 1}
     assert list(tmp_path.iterdir()) == [path]

@@ -111,7 +111,7 @@ def test_two_dimensional_datasets_are_made_too(tmp_path):
     assert stored.header.fixed == {"source": 1.0}
     flow = generate("navier_stokes_2d", samples=1, grid=20, out=tmp_path)
     stored = Stored(flow / "data" / "ood" / "navier_stokes_2d.hdf5")
-    assert stored.header.fixed == {"viscosity": 5e-4}
+    assert stored.header.fixed == {"viscosity": 1e-3}
     assert stored.read("vorticity", [0]).shape == (1, 11, 20, 20)
 
 

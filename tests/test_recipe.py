@@ -40,6 +40,15 @@ def test_a_recipe_with_two_typos_tells_both_with_their_paths(tmp_path):
         (("refine = 4", "refine = 3"), "scales.mini.refine: must be even"),
         (('name = "burgers_1d"', 'name = "other"'), "the file's own name"),
         (("seed = 1", "seed = = 1"), "not valid TOML"),
+        (("train = 512, ", ""), "scales.mini.samples: train is required"),
+        (("valid = 64, ", ""), "scales.mini.samples: valid is required"),
+        (("test = 64, ", ""), "scales.mini.samples: test is required; .*finer: these are the test samples"),
+        (("epochs = { mini = 100, full = 500 }", "epochs = { mini = 100 }"), "epochs must name the scales mini, full"),
+        (('kind = "trajectory"', 'kind = "static"'), "'static' does not fit burgers, which evolves"),
+        (('kind = "final"', 'kind = "trajectory"'), "'trajectory' is declared more than once"),
+        (('axes = ["x"]', 'axes = ["z"]'), "domain.axes: expected"),
+        (("periodic = [true]", "periodic = [false]"), "solved on periodic axes only"),
+        (("[ood.velocity]", "[ood.viscosity]"), "ood.viscosity: does not vary in training"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_told_in_one_line(tmp_path, change, message):

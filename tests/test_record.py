@@ -5,7 +5,7 @@ import json
 import pytest
 
 from opbench.errors import ConfigError, DataError
-from opbench.record import Record, read_records, save
+from opbench.record import DECIDED, Machine, Record, read_records, save
 from records import record
 
 
@@ -28,8 +28,17 @@ def test_a_second_record_of_the_same_run_is_kept_beside_the_first(tmp_path):
 def test_seeds_share_their_configuration_and_nothing_else_does():
     assert record(seed=1).configuration == record().configuration
     assert record(seed=1).fingerprint != record().fingerprint
-    for change in ({"settings": {"width": 33}}, {"loss": "physics"}, {"training": {"epochs": 2}}, {"source_sha256": "1" * 64}):
-        assert record(**change).configuration != record().configuration
+    other = {"settings": {"width": 33}, "provenance": {"library": "1"}, "training": {"epochs": 2}, "task_version": 2}
+    for name in DECIDED:
+        assert record(**{name: other.get(name, "other")}).configuration != record().configuration, name
+    for change in (
+        {"machine": Machine(device="cuda", name="x", threads=1, tf32=False)},
+        {"date": "x"},
+        {"seconds": {"training_wall": 9.0}},
+        {"commit": "x"},
+        {"error": 0.7},
+    ):
+        assert record(**change).configuration == record().configuration, change
 
 
 def test_json_holds_no_nan():

@@ -120,6 +120,29 @@ def test_numbers_arrays_and_tensors_are_the_same_to_solve():
     assert np.array_equal(answers[0], answers[2])
 
 
+def test_functions_of_the_coordinates_are_evaluated_where_values_are_wanted():
+    by_function = solve("burgers", LINE, {"velocity": lambda x: np.sin(2 * np.pi * x), "viscosity": 0.1}, times=[0.1])
+    by_values = solve("burgers", LINE, {"velocity": np.sin(2 * np.pi * X), "viscosity": 0.1}, times=[0.1])
+    assert np.array_equal(by_function.velocity, by_values.velocity)
+    square = Grid(("x", "y"), (33, 33), (0, 0), (1, 1), (False, False))
+    by_function = solve("darcy", square, {"permeability": lambda x, y: np.where(x < 0.5, 3.0, 12.0)})
+    by_cells = solve("darcy", square, {"permeability": np.repeat([3.0, 12.0], 16)[:, None] * np.ones(32)})
+    assert np.array_equal(by_function.pressure, by_cells.pressure)
+
+
+def test_darcy_agrees_with_the_independent_blocks_and_converges_to_them():
+    case = np.load(DATA / "darcy2d_blocks.npz")
+    errors = []
+    for n in (65, 129, 257):
+        grid = Grid(("x", "y"), (n, n), (0.0, 0.0), (1.0, 1.0), (False, False))
+        cells = np.kron(case["a_cells"], np.ones(((n - 1) // 16, (n - 1) // 16)))
+        answer = solve("darcy", grid, {"permeability": cells, "source": 1.0})
+        assert answer.pressure.dims == ("x", "y")
+        errors.append(relative(answer.pressure.values[:: (n - 1) // 64, :: (n - 1) // 64], case["u_own"]))
+    assert errors[-1] < 1e-3, errors
+    assert errors[0] > 2 * errors[1] > 4 * errors[2], errors
+
+
 def test_the_initial_fields_stand_at_the_start_time():
     u = np.sin(2 * np.pi * X)
     at_zero = solve("burgers", LINE, {"velocity": u, "viscosity": 0.1}, times=[0.0, 0.1])
@@ -142,6 +165,15 @@ def test_the_initial_fields_stand_at_the_start_time():
         ({"times": None}, "give times"),
         ({"grid": torus(8)}, "takes grids of 1 axes"),
         ({"grid": Grid(("x",), (128,), (0,), (1,), (False,))}, "axis x is bounded"),
+        ({"grid": Grid(("z",), (128,), (0,), (1,), (True,))}, "expected axes named x, got z"),
+        ({"given": {"velocity": X[:, None], "viscosity": 1.0}}, r"shape \(128, 1\)"),
+        ({"given": {"velocity": "fast", "viscosity": 1.0}}, "must be numbers, an array or a function"),
+        ({"given": {"velocity": lambda x: x[1:], "viscosity": 1.0}}, "return one value a point"),
+        ({"given": {"velocity": np.zeros((0, 128)), "viscosity": 1.0}}, "is empty"),
+        ({"tolerance": 0.0}, "tolerance: expected a number between 0 and 1"),
+        ({"order": 0}, "order 0 is not offered"),
+        ({"times": 1.0}, "times must be a sequence of numbers"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"scheme": "spectrl"}, "did you mean 'spectral'"),
         ({"order": 3}, "order 3 is not offered"),
     ],

@@ -201,8 +201,9 @@ def test_a_run_of_no_samples_adds_nothing(tmp_path):
     np.testing.assert_array_equal(Stored(tmp_path / "file.hdf5").read("pressure"), values["pressure"])
 
 
-def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path):
-    with pytest.raises(DataError, match="cannot be written: No such file or directory") as error:
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+    (tmp_path / "none").write_text("a file where the folder should be")
+    with pytest.raises(DataError, match="cannot be written: File exists") as error:
         write(tmp_path / "none" / "file.hdf5", header(2), SAMPLES, [])
     one_line(error)
 

@@ -1,6 +1,7 @@
 """Tables are rendered from records alone: order, spread, divergence, saturation, and what may not stand together."""
 
 from opbench.leaderboard.table import boards, markdown, rows, text, write
+from opbench.record import Machine
 from records import record
 
 
@@ -29,8 +30,13 @@ def test_a_repeated_run_counts_once_by_its_newest_record():
     assert [(row[3], row[7]) for row in table] == [("0.1", "1")]
 
 
+def test_what_the_user_changed_stands_beside_the_model():
+    table = cells(record(), record(changes={"train.epochs": 40}, training={"epochs": 40}, error=0.01), record(model="exact", error=0.0))
+    assert [row[0] for row in table] == ["exact", "fno (train.epochs = 40)", "fno"]
+
+
 def test_runs_on_other_machines_stand_in_rows_of_their_own():
-    gpu = {"device": "cuda", "name": "some GPU", "threads": 1, "tf32": False}
+    gpu = Machine(device="cuda", name="some GPU", threads=1, tf32=False)
     assert len(cells(record(), record(machine=gpu))) == 2
 
 

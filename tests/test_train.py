@@ -216,7 +216,9 @@ def test_the_weights_file_restores_the_model_and_says_how_to_build_it(tmp_path):
     assert description["config"] == {"width": 16, "dropout": 0.2}
     assert description["spec"]["grid"]["shape"] == [8]
     assert description["identity"] == "burgers"
-    assert not (tmp_path / "state.safetensors").exists()
+    again = build(seed=2)
+    assert run(again, folder=tmp_path, identity="burgers").curve  # the finished state stays until the caller has saved what came of it
+    assert_same(model, again)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another():
@@ -253,7 +255,7 @@ def test_a_diverged_run_says_so_and_keeps_the_best_weights_so_far():
 
     model = build()
     outcome = run(model, loss=Explodes())
-    assert (outcome.status, outcome.epochs, len(outcome.curve)) == ("diverged", 3, 2)
+    assert (outcome.status, outcome.epochs, len(outcome.curve)) == ("diverged", 3, 3)
     assert relative_l2(predict(model, VALID), VALID.reference).mean().item() == pytest.approx(outcome.best_valid_error, rel=1e-6)
 
 
@@ -272,15 +274,15 @@ def test_a_run_that_diverges_at_once_is_not_repaired(tmp_path):
 def test_an_interrupted_and_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path, epochs):
     unbroken, broken, resumed = build(), build(), build(seed=9)
     expected = run(unbroken, folder=tmp_path / "unbroken")
-    with pytest.raises(Interrupted, match=f"run the same command again to go on from epoch {min(epochs, 5) + 1} of 6"):
+    with pytest.raises(Interrupted, match=f"run the same command again to go on from epoch {min(epochs + 1, 6)} of 6"):
         run(broken, folder=tmp_path / "broken", progress=stop_after(epochs))
     seen = []
     outcome = run(resumed, folder=tmp_path / "broken", progress=lambda epoch, *_: seen.append(epoch))
-    assert seen == list(range(min(epochs, 5) + 1, 7))  # the last epoch's state is not saved, so it is trained again
+    assert seen == list(range(epochs + 1, 7))
     assert outcome.curve == expected.curve
     assert (outcome.best_epoch, outcome.samples) == (expected.best_epoch, expected.samples)
     assert_same(resumed, unbroken)
-    assert sorted(path.name for path in (tmp_path / "broken").iterdir()) == ["weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "broken").iterdir()) == ["state.safetensors", "weights.safetensors"]
 
 
 def test_an_interruption_in_the_middle_of_an_epoch_goes_back_to_its_beginning(tmp_path):

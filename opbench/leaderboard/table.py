@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opbench.atomic import write_bytes
 from opbench.record import Record
 
 METRIC = "relative_l2"
@@ -32,7 +33,7 @@ def boards(records: Iterable[Record]) -> list[Board]:
     groups: dict[tuple[str, int, str, str], dict[tuple[str, str, str], Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
         key = (record.task, record.task_version, record.scale, record.data_fingerprint)
-        groups.setdefault(key, {})[record.fingerprint, record.machine["device"], record.machine["name"]] = record
+        groups.setdefault(key, {})[record.fingerprint, record.machine.device, record.machine.name] = record
     return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
 
 
@@ -40,27 +41,33 @@ def rows(board: Board) -> list[tuple[str, ...]]:
     """Cells by COLUMNS, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
     configurations: dict[tuple[str, str], list[Record]] = {}
     for record in board.records:
-        configurations.setdefault((record.configuration, record.machine["name"]), []).append(record)
-    ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _mean(runs, "test") or float("inf"), runs[0].model))
-    return [_cells(runs, len({r.configuration for r in board.records if r.model == runs[0].model}) > 1) for runs in ordered]
+        configurations.setdefault((record.configuration, record.machine.name), []).append(record)
+    ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _rank(runs), runs[0].model))
+    return [_cells(runs) for runs in ordered]
 
 
-def _cells(runs: Sequence[Record], several: bool) -> tuple[str, ...]:
+def _cells(runs: Sequence[Record]) -> tuple[str, ...]:
     first = runs[0]
+    changes = ", ".join(f"{name} = {value}" for name, value in first.changes.items())
     return (
-        f"{first.model} ({first.configuration[:6]})" if several else first.model,
+        f"{first.model} ({changes})" if changes else first.model,
         first.loss,
         f"{first.parameters:,}",
         *(_score(runs, split) for split in ("test", "ood", "finer")),
         f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
         str(len(runs)),
         str(_diverged(runs)),
-        f"{first.machine['device']} ({first.machine['name']}, {first.machine['threads']} threads)",
+        f"{first.machine.device} ({first.machine.name}, {first.machine.threads} threads)",
     )
 
 
 def _diverged(runs: Sequence[Record]) -> int:
     return sum(r.status == "diverged" for r in runs)
+
+
+def _rank(runs: Sequence[Record]) -> float:
+    mean = _mean(runs, "test")
+    return float("inf") if mean is None else mean
 
 
 def _values(runs: Sequence[Record], split: str) -> list[float]:
@@ -121,8 +128,7 @@ def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
     texts: dict[str, list[str]] = {}
     for board in all_boards:
         texts.setdefault(board.stem, []).append(markdown(board, f"opbench table --task {board.task}"))
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{stem}.md" for stem in texts]
     for path, parts in zip(paths, texts.values(), strict=True):
-        path.write_text("\n".join(parts), encoding="utf-8")
+        write_bytes(path, "\n".join(parts).encode())
     return paths

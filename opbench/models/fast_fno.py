@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from opbench.model import OperatorModel, Spec
@@ -15,10 +16,10 @@ class FastFNOConfig:
     width: channels of z; projection: hidden channels of Q; transform: how the spectral layer transforms (the function is the same).
     """
 
-    modes: int | None = None
-    width: int = 32
-    layers: int = 4
-    projection: int = 128
+    modes: PositiveInt | None = None
+    width: PositiveInt = 32
+    layers: PositiveInt = 4
+    projection: PositiveInt = 128
     transform: Transform = "auto"
 
 

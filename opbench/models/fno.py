@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from opbench.errors import ModelError
@@ -24,9 +25,9 @@ class FNOConfig:
     width: hidden_channels; layers: n_layers; channel_mlp: the two-layer network after each Fourier layer.
     """
 
-    modes: int | None = None
-    width: int = 32
-    layers: int = 4
+    modes: PositiveInt | None = None
+    width: PositiveInt = 32
+    layers: PositiveInt = 4
     channel_mlp: bool = True
 
 

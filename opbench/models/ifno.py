@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from opbench.errors import ModelError
@@ -18,11 +19,11 @@ class IFNOConfig:
     projection: hidden channels of Q; transform: how the spectral layer transforms (the function is the same).
     """
 
-    modes: int | None = None
-    width: int = 32
-    depth: int = 8
-    shallow_to_deep: tuple[int, ...] = ()
-    projection: int = 128
+    modes: PositiveInt | None = None
+    width: PositiveInt = 32
+    depth: PositiveInt = 8
+    shallow_to_deep: tuple[PositiveInt, ...] = ()
+    projection: PositiveInt = 128
     transform: Transform = "auto"
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
 from opbench.model import OperatorModel, Spec
@@ -29,7 +30,7 @@ class Linear(OperatorModel):
 
     @dataclass(frozen=True)
     class Config:
-        modes: int = 128
+        modes: PositiveInt = 128
 
     def __init__(self, spec: Spec, config: Config):
         super().__init__(spec, config)

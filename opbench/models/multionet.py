@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from opbench.errors import ModelError
@@ -27,7 +28,7 @@ class MultiONetCore(nn.Module):
         features: int,
         beta: int,
         widths: tuple[int, ...],
-        sum_layers: int,
+        sum_layers: PositiveInt,
         trunk_activation: Activation = "silu_sin",
         branch_activation: Activation = "silu",
         weight_init: Literal["one", "zero"] = "one",
@@ -63,15 +64,15 @@ class MultiONet(OperatorModel):
 
     @dataclass(frozen=True)
     class Config:
-        layers: int = 5
-        width: int = 128
+        layers: PositiveInt = 5
+        width: PositiveInt = 128
         sum_layers: int = 4
         trunk_activation: Activation = "silu_sin"
         branch_activation: Activation = "silu"
         weight_init: Literal["one", "zero"] = "one"
         encoding: Encoding = "auto"
-        encoding_channels: int = 32
-        sensor_stride: int = 1
+        encoding_channels: PositiveInt = 32
+        sensor_stride: PositiveInt = 1
 
     def __init__(self, spec: Spec, config: Config):
         super().__init__(spec, config)

@@ -13,9 +13,10 @@ from opbench.derivatives.spectral import Spectral
 from opbench.errors import OpbenchError, SolverError
 from opbench.field import Field
 from opbench.find import find, known
-from opbench.grid import Grid
+from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE, SteadyPDE
-from opbench.solver.evolve import Semidiscrete, evolve
+from opbench.provenance import resolve_device
+from opbench.solver.evolution import Semidiscrete, evolve
 from opbench.solver.steady import solve_steady
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def solve(
     Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
     """
     pde = _equation(equation)
-    tensors, batched = prepare(pde, grid, given, device)
+    tensors, batched = prepare(pde, grid, given, resolve_device(device))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
-    used = order or (2 if wanted is None else 8)
+    if not 0 < tolerance < 1:
+        raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
+    used = (2 if wanted is None else 8) if order is None else order
     stops = wanted if wanted is None or wanted[0] == start else (start, *wanted)
     values, steps = compute(pde, grid, tensors, stops, tolerance, used, scheme)
     if wanted is not None:
@@ -96,6 +99,11 @@ def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu")
     name = type(pde).__name__
     if grid.dims not in pde.dims:
         raise OpbenchError(f"{name}: takes grids of {' or '.join(map(str, pde.dims))} axes, got {grid.dims} ({', '.join(grid.axes)})")
+    if grid.axes != AXES[: grid.dims]:
+        raise OpbenchError(f"{name}: expected axes named {', '.join(AXES[: grid.dims])}, got {', '.join(grid.axes)}")
+    if isinstance(pde, EvolutionPDE) and not all(grid.periodic):
+        bounded = grid.axes[grid.periodic.index(False)]
+        raise OpbenchError(f"{name}: evolves on periodic axes only, axis {bounded} is bounded; make it periodic")
     fields = [*(pde.outputs if isinstance(pde, EvolutionPDE) else ()), *pde.inputs]
     for key in given:
         known(f"field given to {name}", key, [field.name for field in fields])
@@ -120,18 +128,26 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str) -> Te
     if callable(value) and not isinstance(value, Tensor):
         positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
         mesh = np.meshgrid(*positions, indexing="ij")
-        value = np.broadcast_to(np.asarray(value(*mesh)), mesh[0].shape)
-    tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value).copy())
+        value = value(*mesh)
+        if np.shape(value) not in ((), mesh[0].shape):
+            raise OpbenchError(f"{label}: the function gave {np.shape(value)} for coordinates {mesh[0].shape}; return one value a point")
+    try:
+        tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
+    except (TypeError, ValueError) as error:
+        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, got {type(value).__name__}") from error
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
     tensor = tensor.to(device=device, dtype=torch.float64)
-    if tensor.ndim == 0 or (field.uniform and tensor.ndim == 1):
+    is_number = tensor.ndim == 0
+    if is_number or (field.uniform and tensor.ndim == 1):
         tensor = tensor.reshape(*tensor.shape, *[1] * grid.dims)
-    spaces = [(1,) * grid.dims if field.uniform else grid.shape]
+    if tensor.numel() == 0:
+        raise OpbenchError(f"{label} is empty, {tuple(tensor.shape)}; give one sample or more")
+    spaces = [(1,) * grid.dims if field.uniform or is_number else grid.shape]
     if in_cells:
         spaces.append(tuple(n - 1 for n in grid.shape))
     space = tuple(tensor.shape[-grid.dims :])
-    if tensor.ndim - grid.dims not in (0, 1) or not any(all(n in (1, m) for n, m in zip(space, fit, strict=True)) for fit in spaces):
+    if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
         shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
         expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
         raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
@@ -150,7 +166,10 @@ def _equation(equation: str | type[PDE]) -> PDE:
 def _increasing(equation: Any, times: Any, start: float) -> tuple[float, ...]:
     if times is None:
         raise OpbenchError(f"{equation}: evolves in time; give times=[...], when the answer is wanted")
-    stored = tuple(float(t) for t in times)
+    try:
+        stored = tuple(float(t) for t in times)
+    except (TypeError, ValueError) as error:
+        raise OpbenchError(f"{equation}: times must be a sequence of numbers, got {times!r:.60}") from error
     if not stored or any(not a < b for a, b in itertools.pairwise(stored)) or stored[0] < start:
         raise OpbenchError(f"{equation}: times must increase strictly from start = {start:g} on, got {len(stored)}: {stored[:3]}...")
     return stored

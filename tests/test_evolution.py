@@ -10,7 +10,7 @@ from opbench.errors import SolverError
 from opbench.field import Field
 from opbench.pde import EvolutionPDE
 from opbench.pdes.burgers import Burgers
-from opbench.solver.evolve import Semidiscrete, _step, coefficients, phi
+from opbench.solver.evolution import Semidiscrete, _step, coefficients, phi
 
 LINE = Grid(("x",), (64,), (0.0,), (1.0,), (True,))
 
@@ -32,9 +32,6 @@ class Oscillator(EvolutionPDE):
     dims = (1,)
     inputs = ()
     outputs = (Field("u"), Field("v"))
-
-    def linear(self, unknown, given, d):
-        return {"u": 0.0 * unknown["u"], "v": 0.0 * unknown["v"]}
 
     def nonlinear(self, unknown, given, d):
         return {"u": unknown["v"], "v": -unknown["u"]}
@@ -75,6 +72,30 @@ def test_phi_functions_agree_with_long_arithmetic(z):
         assert abs(complex(ours[0]) - complex(theirs)) < 1e-13 * abs(complex(theirs))
 
 
+class Coupled(Oscillator):
+    """The same, with its coupling where it does not belong."""
+
+    def linear(self, unknown, given, d):
+        return {"u": unknown["v"], "v": -unknown["u"]}
+
+
+class Varying(Heat):
+    """u_t = k(x) u_xx, with its coefficient where it does not belong."""
+
+    inputs = (Field("conductivity"),)
+
+    def linear(self, u, given, d):
+        return given["conductivity"] * d.laplacian(u)
+
+
+@pytest.mark.parametrize(
+    ("pde", "given"), [(Coupled, {"u": 1.0, "v": 0.0}), (Varying, {"temperature": 1.0, "conductivity": 2 + np.sin(np.arange(64))})]
+)
+def test_a_linear_part_that_no_symbol_can_hold_is_refused(pde, given):
+    with pytest.raises(SolverError, match="move such terms to `nonlinear`"):
+        solve(pde, LINE, given, times=[1.0])
+
+
 def test_a_purely_linear_equation_is_exact_in_time():
     x = LINE.coordinates()[0]
     answer = solve(Heat, LINE, {"temperature": np.cos(2 * np.pi * x)}, times=[0.05], tolerance=1e-3)
@@ -101,7 +122,7 @@ def test_the_time_error_follows_the_tolerance(tolerance):
 def test_steps_adapt_to_the_front_and_relax_after_it():
     system, state = burgers(0.005)
     initial = torch.fft.irfft(state[0], n=64)
-    from opbench.solver.evolve import evolve
+    from opbench.solver.evolution import evolve
 
     steps = [evolve(system, initial[None], [0.0, t], 1e-8)[1] for t in (0.25, 0.5, 4.0)]
     early, late = steps[0] / 0.25, (steps[2] - steps[1]) / 3.5
