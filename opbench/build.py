@@ -31,7 +31,7 @@ def build_model(model: str | type, spec: Spec, settings: Mapping[str, Any]) -> O
     cls = find("models", model, OperatorModel) if isinstance(model, str) else model
     if not isinstance(cls, type):
         raise ModelError(
-            f"{cls!r:.80}: expected a class derived from torch.nn.Module, got {type(cls).__name__}; give the class, not an instance"
+            f"model: expected a class derived from torch.nn.Module, got an instance of {type(cls).__name__}; give the class itself"
         )
     label = model if isinstance(model, str) and ":" not in model else cls.__name__
     if not issubclass(cls, nn.Module):

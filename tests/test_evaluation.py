@@ -1,0 +1,166 @@
+"""opbench.evaluate: what a record holds, what is skipped and why, and how a run that stopped goes on."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import opbench
+from opbench.errors import Interrupted, ModelError, OpbenchError
+from opbench.evaluation import BASELINES, place_among_baselines
+from opbench.provenance import sha256
+from opbench.record import read_records
+
+TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
+
+
+class Pointwise(torch.nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.layer = torch.nn.Conv1d(in_channels, out_channels, 1)
+
+    def forward(self, given):
+        return self.layer(given)
+
+
+class OneGrid(torch.nn.Module):
+    """Runs on the training grid only, and does not say so."""
+
+    def __init__(self, in_channels, out_channels, grid_shape):
+        super().__init__()
+        self.out, self.n = out_channels, grid_shape[0]
+        self.layer = torch.nn.Linear(in_channels * self.n, out_channels * self.n)
+
+    def forward(self, given):
+        return self.layer(given.flatten(1)).reshape(-1, self.out, self.n)
+
+
+class Diverges(Pointwise):
+    def forward(self, given):
+        return self.layer(given) * (float("nan") if self.training and len(given) > 2 else 1.0)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation")
+    (folder / "tiny.toml").write_text(TINY)
+    return folder
+
+
+def run(home, model, task="tiny.toml", **options):
+    settings = {"train.epochs": 2} | options.pop("settings", {})
+    out = options.pop("out", home / "out")
+    return opbench.evaluate(model, str(home / task), settings=settings, out=out, data=home / "data", device="cpu", **options)
+
+
+def test_any_module_class_is_evaluated_and_its_record_is_on_disk(home):
+    record = run(home, Pointwise)
+    assert record in list(read_records(home / "out" / "records"))
+    assert set(record.scores) == {"test", "ood", "finer"}
+    assert record.changes == {"train.epochs": 2}
+    assert record.training["epochs"] == 2
+    assert [epoch for epoch, _, _ in record.curve] == [1, 2]
+    assert record.parameters == 2 * (2 + 1)
+    files = home / "data" / "tiny" / "mini" / "data"
+    assert record.data_sha256 == {path.parent.name: sha256(path) for path in files.glob("*/tiny.hdf5")}
+    assert record.error_floor["test"]["velocity"]["relative_l2"]["mean"] > 0
+
+
+def test_the_weights_that_a_record_names_are_those_on_disk(home):
+    record = run(home, Pointwise, seed=3)
+    assert record.weights_sha256 in {sha256(path) for path in (home / "out" / "runs").rglob("weights.safetensors")}
+    assert not list((home / "out" / "runs").rglob("state.safetensors"))
+
+
+def test_scores_are_means_over_samples_of_the_best_weights(home):
+    record = run(home, Pointwise)
+    for split, metrics in record.per_sample.items():
+        for name, values in metrics.items():
+            assert len(values) == 4
+            assert record.scores[split][name] == pytest.approx(sum(values) / 4)
+
+
+def test_a_class_from_a_notebooks_cell_is_told_from_another_of_its_name(home):
+    records = []
+    for kernel in (3, 5):
+        cell = {"torch": torch, "Pointwise": Pointwise, "__name__": "__main__"}
+        code = f"""
+class Cell(torch.nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.layer = torch.nn.Conv1d(in_channels, out_channels, {kernel}, padding="same")
+
+    def forward(self, given):
+        return self.layer(given)
+"""
+        exec(compile(code, "<cell>", "exec"), cell)
+        cell["Cell"].__module__ = "no_file_at_all"
+        sys.modules.setdefault("no_file_at_all", type(torch)("no_file_at_all"))
+        records.append(run(home, cell["Cell"]))
+    assert records[0].source_sha256 != records[1].source_sha256
+    assert records[0].configuration != records[1].configuration
+
+
+def test_a_model_of_one_grid_is_scored_there_and_says_why_not_elsewhere(home):
+    record = run(home, OneGrid)
+    assert set(record.scores) == {"test", "ood"}
+    assert "RuntimeError" in record.not_scored["finer"]
+
+
+def test_a_run_that_diverges_is_recorded_as_such_and_not_repaired(home):
+    record = run(home, Diverges)
+    assert record.status == "diverged"
+    assert record.curve[-1][1] is None
+    assert json.loads(record.to_json())["status"] == "diverged"
+
+
+def test_an_interrupted_run_goes_on_to_the_very_same_record(home):
+    def stop(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    settings = {"train.epochs": 4}
+    with pytest.raises(Interrupted, match="go on from epoch 3 of 4"):
+        run(home, "fast_fno", settings=settings, progress=stop, out=home / "stopped")
+    assert not list((home / "stopped").rglob("*.json"))
+    seen = []
+    resumed = run(home, "fast_fno", settings=settings, progress=lambda epoch, *_: seen.append(epoch), out=home / "stopped")
+    whole = run(home, "fast_fno", settings=settings, out=home / "whole")
+    assert seen == [3, 4]
+    assert resumed.per_sample == whole.per_sample
+    assert resumed.weights_sha256 == whole.weights_sha256
+
+
+def test_a_step_task_asks_for_the_next_state(home):
+    record = run(home, "persistence", task="tiny.toml/step")
+    assert record.task == "tiny/step"
+    assert len(record.per_sample["test"]["relative_l2"]) == 4 * 2
+
+
+def test_baselines_are_made_once_and_only_where_they_make_sense(home):
+    record = run(home, "mean", settings={}, out=home / "baselines")
+    for _ in range(2):
+        place_among_baselines(record, str(home / "tiny.toml"), home / "baselines", data=home / "data", device="cpu")
+    found = [r.model for r in read_records(home / "baselines" / "records")]
+    assert sorted(found) == sorted(["mean", *BASELINES]) or sorted(found) == sorted(BASELINES)
+    static = opbench.evaluate("mean", "darcy_neuralop", out=home / "static", device="cpu")
+    place_among_baselines(static, "darcy_neuralop", home / "static", device="cpu")
+    assert "persistence" not in [r.model for r in read_records(home / "static" / "records")]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ({"model": Pointwise(2, 2)}, ModelError, "give the class itself"),
+        ({"model": "mean", "seed": -1}, OpbenchError, "seed: expected a whole number"),
+        ({"model": "mean", "seed": 1.5}, OpbenchError, "seed: expected a whole number"),
+        ({"model": "fno", "settings": {"model.layers": 0}}, OpbenchError, "fno: layers"),
+        ({"model": "linear", "settings": {"model.modes": 0}}, OpbenchError, "linear: modes"),
+    ],
+)
+def test_a_users_mistake_is_told_before_anything_is_trained(home, call, error, message):
+    with pytest.raises(error, match=message):
+        run(home, **call, out=home / "mistakes")
+    assert not (home / "mistakes").exists()

@@ -1,0 +1,52 @@
+"""What the committed records must show: the operator families beat the rows that place them, and the published data are learnt."""
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from opbench.recipe import Recipe, datasets, load_recipe, plan
+from opbench.record import read_records
+from opbench.task import problem
+
+RECORDS = [
+    r for r in read_records(Path(__file__).parent.parent / "leaderboards" / "records") if r.machine.device == "cpu" and not r.changes
+]
+MINI = [name for name in datasets() if isinstance(load_recipe(name), Recipe)]
+FAMILIES = ("fno", "ifno", "deeponet", "multionet")
+
+
+def error(dataset: str, model: str, split: str = "test") -> float:
+    task = problem(dataset).name
+    found = {r.seed: r for r in RECORDS if r.task == task and r.model == model and r.scale in ("mini", "full")}
+    assert found, f"no record of {model} on {task}"
+    return statistics.fmean(r.scores[split]["relative_l2"] for r in found.values())
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_each_operator_family_beats_the_mean_everywhere_and_the_linear_map_somewhere(model):
+    assert all(error(dataset, model) < error(dataset, "mean") for dataset in MINI)
+    assert any(error(dataset, model) < error(dataset, "linear") for dataset in MINI)
+
+
+def test_neuraloperators_own_darcy_is_learnt_as_well_as_its_users_do():
+    runs = [r for r in RECORDS if r.dataset == "darcy_neuralop" and r.model == "fno"]
+    assert len({r.seed for r in runs}) == 3
+    assert {r.training["epochs"] for r in runs} == {30}
+    assert error("darcy_neuralop", "fno") <= 0.105
+    assert error("darcy_neuralop", "fno", "finer") > 0
+
+
+def test_the_records_are_of_the_data_that_the_recipes_make_today():
+    for name in MINI:
+        today = plan(load_recipe(name), "mini").fingerprint
+        assert {r.data_fingerprint for r in RECORDS if r.dataset == name and r.scale == "mini"} == {today}, name
+
+
+@pytest.mark.slow
+def test_fno_learns_neuraloperators_own_darcy_in_30_epochs(tmp_path):
+    import opbench
+
+    errors = [opbench.evaluate("fno", "darcy_neuralop", seed=seed, out=tmp_path, device="cpu").scores for seed in range(3)]
+    mean = statistics.fmean(scores["test"]["relative_l2"] for scores in errors)
+    assert mean <= 0.105, errors
