@@ -157,6 +157,7 @@ def evaluate(
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     """The table that the new records stand in, and where everything lies."""
     from opbench.evaluation import place_among_baselines
+    from opbench.generation import data_root
     from opbench.leaderboard.table import boards, text
 
     place_among_baselines(records[-1], out=out, **as_run)
@@ -167,6 +168,8 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
             click.echo(f"seed {record.seed} diverged in epoch {record.curve[-1][0]}; a lower train.learning_rate may help")
     for split, reason in records[-1].not_scored.items():
         click.echo(f"{split} was not scored: {reason}")
+    if records[-1].error_floor:  # data that the solver made; others' come with opbench
+        click.echo(f"data:    {as_run['data'] or data_root()}/{records[-1].dataset}/{records[-1].scale}")
     click.echo(f"records: {out / 'records' / records[-1].dataset}\nweights: {out / 'runs' / records[-1].dataset}")
 
 
