@@ -49,10 +49,13 @@ DATASET = Name("dataset", _datasets)
 SCALE = Name("mini|full", lambda: ["mini", "full"])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="opbench")
-def opbench() -> None:
+@click.pass_context
+def opbench(ctx: click.Context) -> None:
     """A benchmark suite for neural operators: verified data, honest cost, results that can be checked."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @opbench.command("list")
@@ -239,9 +242,6 @@ def main() -> None:
         opbench.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        sys.exit(error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except OpbenchError as error:
