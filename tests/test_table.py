@@ -37,7 +37,8 @@ def test_what_the_user_changed_stands_beside_the_model():
 
 def test_runs_on_other_machines_stand_in_rows_of_their_own():
     gpu = Machine(device="cuda", name="some GPU", threads=1, tf32=False)
-    assert len(cells(record(), record(machine=gpu))) == 2
+    threads = Machine(device="cpu", name="test processor", threads=1, tf32=False)
+    assert len(cells(record(), record(machine=gpu), record(machine=threads))) == 3
 
 
 def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():

@@ -30,10 +30,10 @@ class Board:
 
 def boards(records: Iterable[Record]) -> list[Board]:
     """Records grouped into tables; a repeated run counts once, by its newest record."""
-    groups: dict[tuple[str, int, str, str], dict[tuple[str, str, str], Record]] = {}
+    groups: dict[tuple[str, int, str, str], dict[tuple[str, str], Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
         key = (record.task, record.task_version, record.scale, record.data_fingerprint)
-        groups.setdefault(key, {})[record.fingerprint, record.machine.device, record.machine.name] = record
+        groups.setdefault(key, {})[record.fingerprint, str(record.machine)] = record
     return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
 
 
@@ -41,7 +41,7 @@ def rows(board: Board) -> list[tuple[str, ...]]:
     """Cells by COLUMNS, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
     configurations: dict[tuple[str, str], list[Record]] = {}
     for record in board.records:
-        configurations.setdefault((record.configuration, record.machine.name), []).append(record)
+        configurations.setdefault((record.configuration, str(record.machine)), []).append(record)
     ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _rank(runs), runs[0].model))
     return [_cells(runs) for runs in ordered]
 
