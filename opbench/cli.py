@@ -217,7 +217,10 @@ def _bars():
         TextColumn("{task.fields[note]}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    if not console.is_terminal:  # rich 13 writes an empty line even where it is disabled
+        yield lambda *_: None
+        return
+    with Progress(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
 
         def show(label: str, done: int, total: int, note: str = "") -> None:
