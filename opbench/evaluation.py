@@ -67,7 +67,8 @@ def evaluate(
     label = _label(model)
     about = {
         **_about_model(operator, label),
-        **_about_run(chosen, label, loss, seed, settings or {}, place),
+        **_about_run(settings or {}),
+        "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, seed, place, settings or {}),
         "loss": loss,
         "training": canonical(training),
         "seed": seed,
@@ -165,8 +166,8 @@ def _source(cls: type) -> str:
     """sha256 over the file in which a class is written and the files beside it that it imports, by name."""
     home = sys.modules[cls.__module__]
     if getattr(home, "__file__", None) is None:  # a notebook's cell
-        codes = [marshal.dumps(f.__code__).hex() for f in vars(cls).values() if inspect.isfunction(f)]
-        return fingerprint(codes)
+        codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]
+        return fingerprint(codes)  # marshal's version 2: later ones depend on reference counts
     folder, sums, waiting = Path(str(home.__file__)).parent, {}, [home]
     while waiting:
         module = waiting.pop()
@@ -178,14 +179,17 @@ def _source(cls: type) -> str:
     return fingerprint(sums)
 
 
-def _about_run(chosen: Problem, label: str, loss: str, seed: int, settings: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _command(model: str, task: str, scale: str, loss: str, seed: int, place: str, settings: Mapping[str, Any]) -> str:
+    """The command that repeats a run, files named as they were then."""
+    words = ["opbench", "evaluate", "--model", model, "--task", task, "--scale", scale, "--loss", loss, "--seed", str(seed)]
+    return shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in settings.items())])
+
+
+def _about_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     head, dirty = commit()
-    changes = {name: canonical(value) for name, value in settings.items()}
-    words = ["opbench", "evaluate", "--model", label, "--task", chosen.name, "--scale", chosen.scale, "--loss", loss, "--seed", str(seed)]
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
-        "command": shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in changes.items())]),
-        "changes": changes,
+        "changes": canonical(settings),
         "opbench": __version__,
         "commit": head,
         "dirty": dirty,

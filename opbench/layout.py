@@ -147,7 +147,7 @@ def _boundary(file: Node, axis: str, n: int, periodic: bool) -> None:
 
 
 def _array(file: Node, header: Header, name: str) -> Node:
-    """An array to fill. It is contiguous: a snapshot a chunk is read 2 to 6 times slower and makes 1-D files 11 % larger."""
+    """An array to fill. It is contiguous: chunks of one snapshot read slower and make 1-D files larger."""
     entry = next(entry for entry in (*header.evolving, *header.constant, *header.parameters) if entry.name == name)
     time, space = ["time"] * (entry in header.evolving), header.grid.axes if header.shapes[name] else ()
     dims = ["sample", *time, *space]

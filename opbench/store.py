@@ -26,7 +26,7 @@ Selection = slice | Sequence[int] | np.ndarray
 Block = Mapping[str, np.ndarray]
 
 
-def write(path: Path | str, header: Header, samples: int, blocks: Iterable[Block], overwrite: bool = False) -> None:
+def write(path: Path | str, header: Header, samples: int, blocks: Iterable[Block]) -> None:
     """Write a file as its blocks come; it appears under its name only when it is whole and on disk.
 
     blocks: consecutive runs of samples, every array of `header.shapes` as (run, *shape); stored as float32.
@@ -34,8 +34,8 @@ def write(path: Path | str, header: Header, samples: int, blocks: Iterable[Block
     and a full disk.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise DataError(f"{path}: exists already; remove it, or allow it to be overwritten")
+    if path.exists():
+        raise DataError(f"{path}: exists already; remove it, or choose another place")
     if samples < 1:
         raise DataError(f"{path}: expected one sample or more, got {samples}; solve some")
     exact(header)  # what is wrong with the provenance is said before anything is solved
@@ -177,7 +177,7 @@ def opened(path: Path) -> Node:
 
 
 def _read(array: Node, indices: Sequence[np.ndarray]) -> np.ndarray:
-    """`array` at the product of indices of its leading axes, run by run: HDF5 itself is 2 to 90 times slower on lists of indices."""
+    """`array` at the product of indices of its leading axes, run by run, since HDF5 itself is slow on lists of indices."""
     ascending, inverses = zip(*(np.unique(index, return_inverse=True) for index in indices), strict=True)
     values = np.empty((*map(len, ascending), *array.shape[len(indices) :]), dtype=np.float32)
     for runs in itertools.product(*map(_runs, ascending)):

@@ -97,6 +97,21 @@ def test_files_of_another_recipe_are_neither_used_nor_overwritten(made):
     assert path.read_bytes() == before
 
 
+def test_the_error_floor_is_what_two_solves_of_ones_own_say():
+    chosen = small()
+    drawn = draw(chosen, "test", range(4), chosen.solve_grid.refine(2))
+    times, law = chosen.times, chosen.recipe.solving
+    answers = []
+    for grid, tolerance in ((chosen.solve_grid, law.tolerance), (chosen.solve_grid.refine(2), law.tolerance / 16)):
+        velocity = chosen.solve_grid.refine(2).restrict(drawn["velocity"], grid)
+        data = opbench.solve("burgers", grid, {"velocity": velocity, "viscosity": drawn["viscosity"]}, times=times, tolerance=tolerance)
+        answers.append(grid.restrict(data.velocity.values, chosen.grid)[:, 1:].reshape(4, -1))
+    expected = np.linalg.norm(answers[0] - answers[1], axis=1) / np.linalg.norm(answers[1], axis=1)
+    floor = error_floor(chosen, "test", "cpu")["fields"]["velocity"]["relative_l2"]
+    assert floor["mean"] == pytest.approx(expected.mean(), rel=0.01, abs=5e-8)  # the floor holds float32's rounding too
+    assert floor["max"] == pytest.approx(expected.max(), rel=0.01, abs=5e-8)
+
+
 def test_the_error_floor_is_the_distance_to_a_better_solve():
     coarse = small(grid=17, dataset="darcy_2d")
     floor = error_floor(coarse, "test", "cpu")

@@ -1,13 +1,11 @@
 """Finite differences of order 2, 4, 6 or 8: central inside, one-sided of the same order at the ends of bounded axes."""
 
-from math import pi
-
-import numpy as np
 import torch
 from torch import Tensor
 
 from opbench.derivatives import Derivatives
-from opbench.derivatives.stencil import central, symbol, weights
+from opbench.derivatives.circulant import Circulant
+from opbench.derivatives.stencil import central, weights
 from opbench.errors import OpbenchError
 from opbench.find import known
 from opbench.grid import Grid
@@ -68,10 +66,7 @@ class FiniteDifference(Derivatives):
         """The zero-mean g with laplacian(g) = field - mean(field), by the stencil's symbol; periodic axes only."""
         if not all(self.grid.periodic):
             return super().inverse_laplacian(field)
-        axes = tuple(range(-self.grid.dims, 0))
-        eigenvalue = torch.as_tensor(self._laplacian_symbol(), dtype=field.dtype, device=field.device)
-        inverse = torch.where(eigenvalue == 0, 0.0, 1 / eigenvalue)
-        return torch.fft.irfftn(torch.fft.rfftn(field, dim=axes) * inverse, s=self.grid.shape, dim=axes)
+        return Circulant(self.grid, self.order, field.device, field.dtype).inverse_laplacian(field).values
 
     def _place(self, axis: str) -> int:
         return self.axes.index(known("axis", axis, self.axes)) - self.grid.dims
@@ -110,15 +105,6 @@ class FiniteDifference(Derivatives):
             if across != place and coefficient.shape[across] > 1:
                 coefficient = _point_mean(coefficient, across)
         return coefficient
-
-    def _laplacian_symbol(self) -> np.ndarray:
-        """What `laplacian` multiplies each Fourier mode of rfftn by; real, (n_1, ..., n_d // 2 + 1)."""
-        total = np.zeros(())
-        for place, (n, spacing) in enumerate(zip(self.grid.shape, self.grid.spacing, strict=True)):
-            modes = np.arange(n // 2 + 1) if place == self.grid.dims - 1 else np.arange(n)
-            total = np.add.outer(total, np.real(symbol(*central(self.order, 2), 2 * pi * modes / n)) / spacing**2)
-        total[(0,) * self.grid.dims] = 0.0  # the weights' sum, but for rounding
-        return total
 
 
 def _wrapped(field: Tensor, place: int, half: int) -> Tensor:
