@@ -8,7 +8,9 @@ class Field:
     """A quantity that an equation takes or gives.
 
     default: makes it optional in `given`. uniform: it never varies in space. cells: it may jump, and may then be given in the cells
-    between the points of a bounded grid, one entry less an axis.
+    between the points of a bounded grid, one entry less an axis. along: the axis whose component of a vector it is; it exists on grids
+    that have the axis. positive: the equation holds for values > 0 only. multiplier: an unknown that enforces a constraint, which is its
+    own equation (a pressure, div u = 0): it needs no condition at ends.
     """
 
     name: str
@@ -16,3 +18,6 @@ class Field:
     default: float | None = None
     uniform: bool = False
     cells: bool = False
+    along: str | None = None
+    positive: bool = False
+    multiplier: bool = False

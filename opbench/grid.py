@@ -63,6 +63,11 @@ class Grid:
         shape = (n * factor if wraps else (n - 1) * factor + 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
         return Grid(self.axes, tuple(shape), self.lower, self.upper, self.periodic)
 
+    def middles(self) -> "Middles":
+        """The middles of the cells between this grid's points."""
+        cells = (n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
+        return Middles(self.axes, tuple(cells), self.lower, self.upper, self.periodic)
+
     def restrict(self, values: Any, coarse: "Grid") -> Any:
         """`values` (..., *shape) at the points of `coarse`, exactly; raises OpbenchError where those are not points of this grid."""
         factors = [
@@ -72,3 +77,15 @@ class Grid:
         if tuple(expected) != self.shape or (coarse.lower, coarse.upper, coarse.periodic) != (self.lower, self.upper, self.periodic):
             raise OpbenchError(f"grid: {coarse.shape} is no coarsening of {self.shape} on this domain; choose a whole factor of its cells")
         return values[(..., *(slice(None, None, factor) for factor in factors))]
+
+
+@dataclass(frozen=True)
+class Middles(Grid):
+    """Points in the middles of equal cells, on the same domain as the grid whose cells they are: to draw at, not to refine."""
+
+    @cached_property
+    def spacing(self) -> tuple[float, ...]:
+        return tuple((high - low) / n for low, high, n in zip(self.lower, self.upper, self.shape, strict=True))
+
+    def coordinates(self) -> tuple[np.ndarray, ...]:
+        return tuple(low + h * (np.arange(n) + 0.5) for low, h, n in zip(self.lower, self.spacing, self.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Darcy flow against closed formulas, a manufactured source and an independent solution."""
+"""Darcy flow through blocks against an independent solution; what closed formulas say of it is in tests/exact/darcy.py."""
 
 from pathlib import Path
 
@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from exact.darcy import layered, square
-from opbench.derivatives.autograd import Autograd
 from opbench.grid import Grid
 from opbench.pdes.darcy import Darcy
 from opbench.solver.steady import solve_steady
@@ -15,8 +13,8 @@ from opbench.solver.steady import solve_steady
 BLOCKS = Path(__file__).parent / "data" / "darcy2d_blocks.npz"
 
 
-def unit(n: int, dims: int = 2) -> Grid:
-    return Grid(("x", "y")[:dims], (n,) * dims, (0.0,) * dims, (1.0,) * dims, (False,) * dims)
+def unit(n: int) -> Grid:
+    return Grid(("x", "y"), (n, n), (0.0, 0.0), (1.0, 1.0), (False, False))
 
 
 def solve(grid: Grid, given) -> np.ndarray:
@@ -29,28 +27,6 @@ def relative(found: np.ndarray, exact: np.ndarray) -> float:
 
 def orders(errors: list[float], cells: list[int]) -> np.ndarray:
     return np.log(np.array(errors[:-1]) / errors[1:]) / np.log(np.array(cells[1:]) / cells[:-1])
-
-
-def test_a_manufactured_solution_is_approached_with_order_two():
-    errors = []
-    for n in (17, 33, 65):
-        coordinates = {name: torch.as_tensor(axis).requires_grad_() for name, axis in zip("xy", unit(n).mesh(), strict=True)}
-        x, y = coordinates.values()
-        k = 1.5 + torch.sin(3 * x + 1) * torch.cos(2 * y)
-        p = torch.sin(torch.pi * x) * torch.sin(2 * torch.pi * y) * torch.exp(x)
-        source = Darcy().residual(p, {"permeability": k, "source": 0.0}, Autograd(coordinates))
-        errors.append(relative(solve(unit(n), {"permeability": k.detach(), "source": source.detach()}), p.detach().numpy()))
-    assert orders(errors, [16, 32, 64]).min() >= 1.9, errors
-
-
-@pytest.mark.parametrize(("exact", "dims", "sizes"), [(layered, 1, (16, 32, 64)), (square, 2, (17, 33, 65))])
-def test_a_closed_solution_is_approached_with_order_two(exact, dims, sizes):
-    errors = []
-    for n in sizes:
-        given, solution = exact(unit(n, dims))
-        errors.append(relative(solve(unit(n, dims), given), solution))
-    assert errors[-1] < 1e-3
-    assert orders(errors, [n - 1 for n in sizes]).min() >= 1.9, errors
 
 
 def block_error(permeability: np.ndarray, n: int) -> float:

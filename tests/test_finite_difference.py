@@ -113,6 +113,24 @@ def test_div_grad_of_a_constant_coefficient_is_the_compact_laplacian_ends_includ
                 break  # cells stand for themselves on bounded axes only
 
 
+@pytest.mark.parametrize("order", [4, 6, 8])
+def test_div_grad_of_one_number_is_its_multiple_of_the_compact_laplacian_at_high_orders(order):
+    for periodic in (True, False):
+        d, u = FiniteDifference(plane((14, 13), periodic), order), random(14, 13, seed=1)
+        for k in (2.5, torch.full((1, 1), 2.5, dtype=torch.float64)):
+            assert torch.allclose(d.div_grad(k, u), 2.5 * d.laplacian(u), rtol=1e-13), (periodic, k)
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_div_grad_between_ends_makes_no_wave_grow(order):
+    """Of u_tt = div_grad(k, u) with u = 0 at both ends: waves keep their height where all eigenvalues are real and negative."""
+    d, x = FiniteDifference(line(65, periodic=False), order), torch.linspace(0, 1, 65, dtype=torch.float64)
+    inner = torch.eye(65, dtype=torch.float64)[1:-1]
+    rates = torch.linalg.eigvals(d.div_grad(1 + torch.sin(5 * x) / 2, inner)[:, 1:-1])
+    assert float(rates.real.max()) < 0
+    assert float(rates.imag.abs().max()) < 1e-9 * float(rates.abs().max())
+
+
 def test_the_flux_through_a_jump_between_nodes_is_that_of_two_resistances_in_series():
     d = FiniteDifference(line(6, periodic=False, upper=5.0))
     k = torch.tensor([4.0, 4.0, 4.0, 1.0, 1.0, 1.0], dtype=torch.float64)

@@ -68,8 +68,18 @@ def test_arithmetic_in_fourier_space_is_arithmetic(seed, number):
         (f**2 / 2, a**2 / 2),
         (-g, -plain),
         (g + scale, plain + number),
+        (-f - g, -a - plain),
+        (number * g - 3 * f, number * plain - 3 * a),
+        ((number * f) * (-g) / 2, -number * a * plain / 2),
+        ((3 * f) ** 2, 9 * a**2),
+        ((2 + f * f) ** 0.3, (2 + a**2) ** 0.3),
+        (3 / (2 + f * f), 3 / (2 + a**2)),
+        (f / (2 + f * f), a / (2 + a**2)),
+        (d.partial(f / 4, "x") * -4, -d.partial(a, "x").values),
+        (d.partial(number * d.partial(2 * f, "x"), "y"), 2 * number * d.partial(d.partial(a, "x").values, "y").values),
     ):
         assert float((ours.values - expected).abs().max()) < 1e-10
+        assert float((ours.hat - torch.fft.rfft2(expected)).abs().max()) < 1e-8
 
 
 def test_a_bounded_axis_is_refused_by_name():

@@ -42,3 +42,13 @@ def test_restriction_to_points_that_are_not_there_is_refused():
 def test_a_grid_that_does_not_fit_together_is_refused(change, message):
     with pytest.raises(OpbenchError, match=message):
         Grid(**({"axes": ("x",), "shape": (8,), "lower": (0.0,), "upper": (1.0,), "periodic": (True,)} | change))
+
+
+def test_the_middles_of_a_grids_cells_are_between_its_points_on_the_same_domain():
+    grid = Grid(("x", "y"), (5, 4), (1.0, 0.0), (3.0, 1.0), (False, True))
+    middles = grid.middles()
+    assert middles.shape == (4, 4)
+    assert np.allclose(middles.coordinates()[0], [1.25, 1.75, 2.25, 2.75])
+    assert np.allclose(middles.coordinates()[1], [0.125, 0.375, 0.625, 0.875])
+    assert middles.spacing == grid.spacing
+    assert (middles.lower, middles.upper) == (grid.lower, grid.upper)

@@ -1,5 +1,7 @@
 """Finite differences of order 2, 4, 6 or 8: central inside, one-sided of the same order at the ends of bounded axes."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,14 +38,11 @@ class FiniteDifference(Derivatives):
         half = offsets[-1]
         periodic = self.grid.periodic[place]
         self._require(axis, max(len(offsets), 0 if periodic else self.order + order))
-        inside = _wrapped(field, place, half) if periodic else field
-        count = inside.shape[place] - 2 * half
-        first, *others = (w * inside.narrow(place, half + o, count) for o, w in zip(offsets, weight, strict=True) if w)
-        result = sum(others, first)
-        if not periodic:
-            low, high = (_end(field, place, half, self.order, order, upper) for upper in (False, True))
-            result = torch.cat((low, result, high), place)
-        return result / self.grid.spacing[place] ** order
+        scale = self.grid.spacing[place] ** order
+        if periodic:
+            return convolved(_wrapped(field, place, half), place, weight, scale)
+        low, high = (_end(field, place, half, self.order, order, upper) / scale for upper in (False, True))
+        return torch.cat((low, convolved(field, place, weight, scale), high), place)
 
     def div_grad(self, coefficient: Tensor | float, field: Tensor) -> Tensor:
         """div(coefficient grad field); `coefficient` is a number or broadcastable to `field`.
@@ -53,13 +52,14 @@ class FiniteDifference(Derivatives):
         Where all axes are bounded it may also be given in the cells between the points, one entry less an axis: jumps then
         lie on points, and a face takes the arithmetic mean of the cells beside it.
         On the end points of a bounded axis that axis' share is extrapolated linearly from inside, which for a constant
-        coefficient is the one-sided second derivative. Higher orders are the nested form.
+        coefficient is the one-sided second derivative.
+        Higher orders are compact where the coefficient is one number, else nested along periodic axes and expanded,
+        coefficient * field'' + coefficient' * field', along bounded ones: nested one-sided differences make waves grow.
         """
-        if self.order > 2:
-            return super().div_grad(coefficient, field)
         coefficient = torch.as_tensor(coefficient, dtype=field.dtype, device=field.device)
         coefficient = coefficient.reshape((1,) * (self.grid.dims - coefficient.ndim) + coefficient.shape)
-        first, *others = (self._flux_divergence(coefficient, field, axis) for axis in self.axes)
+        share = self._flux_divergence if self.order == 2 else self._smooth_flux_divergence
+        first, *others = (share(coefficient, field, axis) for axis in self.axes)
         return sum(others, first)
 
     def inverse_laplacian(self, field: Tensor) -> Tensor:
@@ -95,6 +95,12 @@ class FiniteDifference(Derivatives):
         high = 2 * inside.narrow(place, n - 1, 1) - inside.narrow(place, n - 2, 1)
         return torch.cat((low, inside, high), place)
 
+    def _smooth_flux_divergence(self, coefficient: Tensor, field: Tensor, axis: str) -> Tensor:
+        place = self._place(axis)
+        if self.grid.periodic[place] and any(n > 1 for n in coefficient.shape[-self.grid.dims :]):
+            return self.partial(coefficient * self.partial(field, axis), axis)
+        return coefficient * self.partial(field, axis, 2) + self.partial(coefficient, axis) * self.partial(field, axis)
+
     def _faces(self, coefficient: Tensor, place: int) -> Tensor:
         """The coefficient midway between neighbours along an axis."""
         lengths = coefficient.shape[-self.grid.dims :]
@@ -105,6 +111,21 @@ class FiniteDifference(Derivatives):
             if across != place and coefficient.shape[across] > 1:
                 coefficient = _point_mean(coefficient, across)
         return coefficient
+
+
+def convolved(field: Tensor, place: int, weight: Sequence[float], scale: float) -> Tensor:
+    """A central stencil, symmetric or antisymmetric, over `scale` at the points of an axis that have all its neighbours."""
+    half = len(weight) // 2
+    count = field.shape[place] - 2 * half
+    total = None
+    if weight[half]:
+        total = field.narrow(place, half, count) * (weight[half] / scale)
+    for j in range(1, half + 1):
+        after, before = (field.narrow(place, half + shift, count) for shift in (j, -j))
+        pair = after + before if weight[half] else after - before
+        total = pair * (weight[half + j] / scale) if total is None else total.add_(pair, alpha=weight[half + j] / scale)
+    assert total is not None
+    return total
 
 
 def _wrapped(field: Tensor, place: int, half: int) -> Tensor:

@@ -16,49 +16,87 @@ from opbench.grid import Grid
 class FourierField:
     """A periodic field (..., *space) that stays in whichever space it is in until an operation needs the other.
 
-    So a derivative costs one product, and an equation never learns that it runs in Fourier space.
+    So a derivative costs one product, and an equation never learns that it runs in Fourier space. Numbers and a symbol that
+    multiply the field are kept aside: they are small and multiply each other first, the field, which is large, only once.
     """
 
-    def __init__(self, d: "Fourier", *, values: Tensor | None = None, hat: Tensor | None = None):
+    def __init__(
+        self, d: "Fourier", *, values: Tensor | None = None, hat: Tensor | None = None, symbol: Tensor | None = None, factor: float = 1.0
+    ):
+        """The field factor * values, which is the one whose coefficients are factor * symbol * hat; one may be left out."""
         self.d = d
-        if values is not None:
-            self.values = values
-        if hat is not None:
-            self.hat = hat
+        self.symbol = symbol
+        self.factor = factor
+        self._points = values
+        self._spectrum = hat
+        self._values: Tensor | None = None
+        self._hat: Tensor | None = None
 
-    @cached_property
+    @property
     def values(self) -> Tensor:
         """Values at the grid's points, (..., *space)."""
-        return torch.fft.irfftn(self.hat, s=self.d.grid.shape, dim=self.d.dim)
+        if self._values is None:
+            points, factor = self._points, self.factor
+            if points is None:
+                points, factor = torch.fft.irfftn(self.hat, s=self.d.grid.shape, dim=self.d.dim), 1.0
+            self._values = points if factor == 1 else points * factor
+        return self._values
 
-    @cached_property
+    @property
     def hat(self) -> Tensor:
         """Real-input Fourier coefficients, (..., *wavenumbers)."""
-        return torch.fft.rfftn(self.values, dim=self.d.dim)
+        if self._hat is None:
+            if self.symbol is None:
+                self._hat = self._transformed() if self.factor == 1 else self._transformed() * self.factor
+            else:
+                self._hat = self._transformed() * (self.symbol if self.factor == 1 else self.symbol * self.factor)
+        return self._hat
 
-    def _in(self, space: str) -> bool:
-        return space in self.__dict__
+    def _transformed(self) -> Tensor:
+        """Coefficients that the symbol and the factor are to multiply."""
+        if self._spectrum is None:
+            assert self._points is not None
+            self._spectrum = torch.fft.rfftn(self._points, dim=self.d.dim)
+        return self._spectrum
 
-    def _same(self, **arrays: Tensor) -> "FourierField":
-        return FourierField(self.d, **arrays)
+    def _at_points(self) -> tuple[Tensor, float]:
+        """Values and the number that is to multiply them."""
+        return (self.values, 1.0) if self._points is None else (self._points, self.factor)
+
+    def _known_at_points(self) -> bool:
+        return self._points is not None or self._values is not None
+
+    def times_symbol(self, symbol: Tensor) -> "FourierField":
+        """The field whose coefficients are `symbol`, broadcastable to (..., *wavenumbers), times this one's."""
+        if self.symbol is None:
+            return FourierField(self.d, hat=self._transformed(), symbol=symbol, factor=self.factor)
+        return FourierField(self.d, hat=self.hat, symbol=symbol)
 
     def __add__(self, other: Any) -> "FourierField":
         other = other if isinstance(other, FourierField) else self.d.field(other)
-        if self._in("hat") and other._in("hat"):
-            return self._same(hat=self.hat + other.hat)
-        if self._in("values") and other._in("values"):
-            return self._same(values=self.values + other.values)
-        return self._same(hat=self.hat + other.hat)
+        in_hat = self._spectrum is not None and other._spectrum is not None
+        if in_hat or not (self._known_at_points() and other._known_at_points()):
+            return FourierField(self.d, hat=self.hat + other.hat)
+        (a, scale_a), (b, scale_b) = self._at_points(), other._at_points()
+        if scale_a == 1:
+            return FourierField(self.d, values=torch.add(a, b, alpha=scale_b))
+        return FourierField(self.d, values=torch.add(b if scale_b == 1 else b * scale_b, a, alpha=scale_a))
 
     def __mul__(self, other: Any) -> "FourierField":
+        if isinstance(other, int | float):
+            return FourierField(self.d, values=self._points, hat=self._spectrum, symbol=self.symbol, factor=self.factor * other)
         if isinstance(other, FourierField):
-            return self._same(values=self.values * other.values)
-        if not self.d.uniform(other):
-            return self._same(values=self.values * other)
-        return self._same(hat=self.hat * other) if self._in("hat") else self._same(values=self.values * other)
+            (a, scale_a), (b, scale_b) = self._at_points(), other._at_points()
+            return FourierField(self.d, values=a * b, factor=scale_a * scale_b)
+        if self.d.uniform(other) and self._spectrum is not None:
+            return FourierField(self.d, hat=self.hat * other)
+        return FourierField(self.d, values=self.values * other)
 
-    def __pow__(self, exponent: int) -> "FourierField":
-        return self._same(values=self.values**exponent)
+    def __pow__(self, exponent: Any) -> "FourierField":
+        if not isinstance(exponent, int):
+            return FourierField(self.d, values=self.values**exponent)
+        values, scale = self._at_points()
+        return FourierField(self.d, values=values**exponent, factor=scale**exponent)
 
     def __neg__(self) -> "FourierField":
         return self * -1.0
@@ -69,8 +107,11 @@ class FourierField:
     def __rsub__(self, other: Any) -> "FourierField":
         return -self + other
 
-    def __truediv__(self, other: float) -> "FourierField":
+    def __truediv__(self, other: Any) -> "FourierField":
         return self * (1 / other)
+
+    def __rtruediv__(self, other: Any) -> "FourierField":
+        return FourierField(self.d, values=1 / self.values) * other
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -108,15 +149,21 @@ class Fourier(Derivatives):
 
     def partial(self, field: Any, axis: str, order: int = 1) -> FourierField:
         field = field if isinstance(field, FourierField) else self.field(field)
-        return FourierField(self, hat=field.hat * self._symbol(axis, order))
+        return field.times_symbol(self._symbol(axis, order))
 
     def laplacian(self, field: Any) -> FourierField:
         field = field if isinstance(field, FourierField) else self.field(field)
-        return FourierField(self, hat=field.hat * self._laplacian)
+        return field.times_symbol(self._laplacian)
+
+    def div_grad(self, coefficient: Any, field: Any) -> FourierField:
+        """div(coefficient grad field), compact where the coefficient is constant in space, else nested."""
+        if isinstance(coefficient, FourierField) or not self.uniform(coefficient):
+            return super().div_grad(coefficient, field)
+        return self.laplacian(field) * coefficient
 
     def inverse_laplacian(self, field: Any) -> FourierField:
         field = field if isinstance(field, FourierField) else self.field(field)
-        return FourierField(self, hat=field.hat * self._inverse_laplacian)
+        return field.times_symbol(self._inverse_laplacian)
 
     def _symbol(self, axis: str, order: int) -> Tensor:
         if (axis, order) not in self._symbols:

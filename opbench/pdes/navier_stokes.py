@@ -1,4 +1,4 @@
-"""Incompressible Navier-Stokes as vorticity, w_t + u . grad w = nu lap w + f, w = v_x - u_y, in two dimensions."""
+"""Incompressible Navier-Stokes as vorticity, w_t + u . grad w = nu lap w - a w + f, w = v_x - u_y, in two dimensions."""
 
 from opbench.field import Field
 from opbench.pde import EvolutionPDE
@@ -6,11 +6,15 @@ from opbench.pde import EvolutionPDE
 
 class NavierStokes(EvolutionPDE):
     dims = (2,)
-    inputs = (Field("viscosity", "m^2/s", uniform=True), Field("forcing", "1/s^2", default=0.0))
+    inputs = (
+        Field("viscosity", "m^2/s", uniform=True),
+        Field("forcing", "1/s^2", default=0.0),
+        Field("drag", "1/s", default=0.0, uniform=True),  # a: linear friction, as of a thin layer on its bottom
+    )
     outputs = (Field("vorticity", "1/s"),)
 
     def linear(self, w, given, d):
-        return given["viscosity"] * d.laplacian(w)
+        return given["viscosity"] * d.laplacian(w) - given["drag"] * w
 
     def nonlinear(self, w, given, d):
         stream = d.inverse_laplacian(w)  # velocity (u, v) = (-stream_y, stream_x)

@@ -2,27 +2,40 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from opbench.boundary import Boundary, Dirichlet, conditions, homogeneous
 from opbench.derivatives.circulant import Circulant
+from opbench.derivatives.finite_difference import FiniteDifference
+from opbench.derivatives.fourier import Fourier
+from opbench.derivatives.mirrored import Mirrored
 from opbench.derivatives.spectral import Spectral
 from opbench.errors import OpbenchError, SolverError
-from opbench.field import Field
 from opbench.find import find, known
-from opbench.grid import AXES, Grid
-from opbench.pde import PDE, EvolutionPDE, SteadyPDE
+from opbench.grid import Grid
+from opbench.pde import PDE, ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.provenance import resolve_device
-from opbench.solver.evolution import Semidiscrete, evolve
+from opbench.solver.direct import solve_direct
+from opbench.solver.ends import EndNodes
+from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
+from opbench.solver.explicit import REACH, Lines, march
+from opbench.solver.mirror import Mirror, mirrored
+from opbench.solver.multigrid import Unsuitable
+from opbench.solver.posed import Posed, pose
+from opbench.solver.shock import COURANT, Balance, conserve
 from opbench.solver.steady import solve_steady
 
 if TYPE_CHECKING:
     import xarray
 
 Scheme = Literal["finite_difference", "spectral"]
+PERIODIC_ORDER = 8  # of stencils that have no ends
 
 
 def solve(
@@ -31,6 +44,7 @@ def solve(
     given: Mapping[str, Any],
     times: Sequence[float] | np.ndarray | None = None,
     *,
+    boundary: Boundary | None = None,
     start: float = 0.0,
     tolerance: float = 1e-8,
     order: int | None = None,
@@ -41,119 +55,134 @@ def solve(
 
     equation: a name that `opbench list` shows, or a PDE class.
     given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space),
-        or functions of the coordinates; parameters that are constant in space as a number or (sample,). A coefficient that jumps on
-        grid points (`permeability`) is best given in the cells between them, one entry less an axis; a function is evaluated there.
+        or functions of the coordinates; parameters that are constant in space as a number or (sample,), and coefficients that happen to
+        be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`)
+        is best given in the cells between them, one entry less an axis; a function is evaluated there. Of a steady equation the unknowns
+        may be given too: a first guess, zero elsewhere, for what is not linear.
     times: when the answer is wanted, strictly increasing; None for a steady equation.
+    boundary: what holds at the ends of bounded axes, {"x": Dirichlet(0.0)} or {"x": (Dirichlet(1.0), Outflow())}: see opbench.boundary.
+        A steady equation has Dirichlet(0.0) everywhere unless it is said.
     start: the time of the initial fields; no entry of `times` lies before it.
-    tolerance: relative error allowed a time step, or the relative residual of a steady solve.
-    order: of the stencils: 2, 4, 6 or 8; by default 8 in time-dependent problems and 2 (harmonic faces) in steady ones.
+    tolerance: relative error allowed a time step, or the relative residual of a steady solve, or its last correction.
+    order: of the stencils: 2, 4, 6 or 8; by default 8 in time-dependent problems that are periodic or a reflection makes so, 4 in others,
+        and 2 (harmonic faces) in steady ones.
     scheme: "spectral" replaces the stencils on periodic grids, to check the one against the other.
     The answer has dims (sample, time, *axes): sample only where `given` had it, time only where the equation evolves.
     Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
     """
     pde = _equation(equation)
-    tensors, batched = prepare(pde, grid, given, resolve_device(device))
+    posed, batched = pose(pde, grid, given, boundary, resolve_device(device))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
     if not 0 < tolerance < 1:
         raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
-    used = (2 if wanted is None else 8) if order is None else order
     stops = wanted if wanted is None or wanted[0] == start else (start, *wanted)
-    values, steps = compute(pde, grid, tensors, stops, tolerance, used, scheme)
-    if wanted is not None:
-        values = {name: value[:, -len(wanted) :] for name, value in values.items()}
-    attributes = {"equation": type(pde).__name__, "scheme": scheme, "order": used, "tolerance": tolerance, "steps": steps}
+    solution = compute(posed, stops, tolerance, order, scheme)
+    values = solution.values if wanted is None else {name: value[:, -len(wanted) :] for name, value in solution.values.items()}
+    attributes = {"equation": posed.name, "scheme": solution.scheme, "tolerance": tolerance, "steps": solution.steps}
     return _dataset(pde, grid, values, wanted, batched, attributes)
 
 
+@dataclass(frozen=True)
+class Solution:
+    """The unknowns by name, (sample, time, *space) or, of a steady equation, (sample, *space); time steps taken, or the most Newton steps
+    of a sample; the scheme in words."""
+
+    values: dict[str, Tensor]
+    steps: int
+    scheme: str
+
+
 def compute(
-    pde: PDE,
-    grid: Grid,
-    given: Mapping[str, Tensor],
-    times: Sequence[float] | None,
-    tolerance: float,
-    order: int,
-    scheme: Scheme = "finite_difference",
-) -> tuple[dict[str, Tensor], int]:
-    """The unknowns by name and the number of steps, for what `prepare` returns.
-
-    They are (sample, time, *space) at `times`, the first of which is that of the initial fields, or (sample, *space) for times = None.
-    """
-    if isinstance(pde, SteadyPDE):
-        known("scheme of a steady equation", scheme, ["finite_difference"])
-        return {pde.outputs[0].name: solve_steady(pde, grid, given, tolerance, order)}, 0
-    assert isinstance(pde, EvolutionPDE)
-    assert times is not None
+    posed: Posed, times: Sequence[float] | None, tolerance: float, order: int | None = None, scheme: Scheme = "finite_difference"
+) -> Solution:
+    """Solve a posed problem; `times` begins with that of the initial fields, and is None for a steady equation."""
     known("scheme", scheme, get_args(Scheme))
-    device = next(iter(given.values())).device
-    d = Spectral(grid, device) if scheme == "spectral" else Circulant(grid, order, device)
-    samples = max(len(value) for value in given.values())
-    initial = torch.stack([given[field.name].expand(samples, *grid.shape) for field in pde.outputs])
-    values, steps = evolve(Semidiscrete(pde, d, given), initial, times, tolerance)
-    return {field.name: values[:, i].transpose(0, 1) for i, field in enumerate(pde.outputs)}, steps
+    if isinstance(posed.pde, SteadyPDE):
+        known("scheme of a steady equation", scheme, ["finite_difference"])
+        return _steady(posed, tolerance, 2 if order is None else order)
+    assert times is not None
+    with torch.no_grad():
+        values, steps, words = _evolve(posed, times, tolerance, order, scheme)
+    return Solution({field.name: values[:, i].transpose(0, 1) for i, field in enumerate(posed.unknowns)}, steps, words)
 
 
-def prepare(pde: PDE, grid: Grid, given: Mapping[str, Any], device: str = "cpu") -> tuple[dict[str, Tensor], bool]:
-    """Every given value as a float64 tensor (sample, *space), axes of length 1 where it does not vary; and whether any had samples."""
-    name = type(pde).__name__
-    if grid.dims not in pde.dims:
-        raise OpbenchError(f"{name}: takes grids of {' or '.join(map(str, pde.dims))} axes, got {grid.dims} ({', '.join(grid.axes)})")
-    if grid.axes != AXES[: grid.dims]:
-        raise OpbenchError(f"{name}: expected axes named {', '.join(AXES[: grid.dims])}, got {', '.join(grid.axes)}")
-    if isinstance(pde, EvolutionPDE) and not all(grid.periodic):
-        bounded = grid.axes[grid.periodic.index(False)]
-        raise OpbenchError(f"{name}: evolves on periodic axes only, axis {bounded} is bounded; make it periodic")
-    fields = [*(pde.outputs if isinstance(pde, EvolutionPDE) else ()), *pde.inputs]
-    for key in given:
-        known(f"field given to {name}", key, [field.name for field in fields])
-    tensors = {}
-    for field in fields:
-        value = given.get(field.name, field.default)
-        if value is None:
-            raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
-        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device)
-    counts = {key: len(value) for key, value in tensors.items() if value.ndim > grid.dims}
-    for field in fields:
-        others = [count for key, count in counts.items() if key != field.name]
-        if field.uniform and np.shape(given.get(field.name, 0)) == grid.shape and grid.shape[0] not in others:
-            raise OpbenchError(f"{name}: '{field.name}' is constant in space, got an array {grid.shape} as long as the grid; give a number")
-    if len(set(counts.values()) - {1}) > 1:
-        raise OpbenchError(f"{name}: the given fields disagree on the number of samples: {counts}")
-    return {key: value if value.ndim > grid.dims else value[None] for key, value in tensors.items()}, bool(counts)
+def _steady(posed: Posed, tolerance: float, order: int) -> Solution:
+    """By conjugate gradients where one unknown with given ends makes a symmetric positive matrix of order 2; else by sparse factors."""
+    assert isinstance(posed.pde, SteadyPDE)
+    if order == 2 and len(posed.unknowns) == 1 and not any(posed.grid.periodic):
+        ends = [condition for *_, condition in conditions(posed.conditions)]
+        if all(isinstance(end, Dirichlet) for end in ends):
+            name, shape = posed.unknowns[0].name, (1, posed.samples, *posed.grid.shape)
+            zero = all(homogeneous(end) for end in ends)
+            lift = None if zero else EndNodes(posed, order).impose(torch.zeros(shape, dtype=torch.float64, device=posed.device))[0]
+            try:
+                values = {name: solve_steady(posed.pde, posed.grid, posed.given, tolerance, order, lift)}
+                return Solution(values, 0, f"central finite differences of order {order}, multigrid-preconditioned conjugate gradients")
+            except Unsuitable:
+                pass  # not linear, not symmetric, not positive, or of too high a contrast
+    values, steps = solve_direct(posed, order, tolerance)
+    words = f"finite differences of order {order}, Newton's iteration with sparse LU factors"
+    return Solution({field.name: value for field, value in zip(posed.unknowns, values, strict=True)}, steps, words)
 
 
-def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str) -> Tensor:
-    in_cells = field.cells and not any(grid.periodic)
-    if callable(value) and not isinstance(value, Tensor):
-        positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
-        mesh = np.meshgrid(*positions, indexing="ij")
-        value = value(*mesh)
-        if np.shape(value) not in ((), mesh[0].shape):
-            raise OpbenchError(f"{label}: the function gave {np.shape(value)} for coordinates {mesh[0].shape}; return one value a point")
-    try:
-        tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
-    except (TypeError, ValueError) as error:
-        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, got {type(value).__name__}") from error
-    if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
-    tensor = tensor.to(device=device, dtype=torch.float64)
-    is_number = tensor.ndim == 0
-    if is_number or (field.uniform and tensor.ndim == 1):
-        tensor = tensor.reshape(*tensor.shape, *[1] * grid.dims)
-    if tensor.numel() == 0:
-        raise OpbenchError(f"{label} is empty, {tuple(tensor.shape)}; give one sample or more")
-    spaces = [(1,) * grid.dims if field.uniform or is_number else grid.shape]
-    if in_cells:
-        spaces.append(tuple(n - 1 for n in grid.shape))
-    space = tuple(tensor.shape[-grid.dims :])
-    if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
-        shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
-        expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
-        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
-    if not bool(torch.isfinite(tensor).all()):
-        raise OpbenchError(f"{label} holds values that are not finite; check it before solving")
-    return tensor
+def _evolve(posed: Posed, times: Sequence[float], tolerance: float, order: int | None, scheme: Scheme) -> tuple[Tensor, int, str]:
+    """Values (time, field, sample, *space), steps and the scheme in words: exponential steps where the linear part is diagonal in Fourier
+    space, explicit ones elsewhere, and between mirrors where the times are so close that these are cheaper; conservation laws by fluxes
+    that bear jumps."""
+    if isinstance(posed.pde, ConservationLaw):
+        known("scheme of a conservation law", scheme, ["finite_difference"])
+        used = 5 if order is None else order
+        words = f"conservative WENO finite differences of order {used}, ten-stage SSP Runge-Kutta steps, Courant number {COURANT} a stage"
+        return *conserve(Balance(posed, used), times), words
+    mirror = mirrored(posed) if posed.conditions else None
+    if mirror is None:
+        return _stepped(posed, times, tolerance, order, scheme)
+    if mirror.on_nodes and scheme == "finite_difference":
+        assert posed.initial is not None
+        d = Mirrored(posed.grid, order or PERIODIC_ORDER)
+        lines = Lines(replace(posed, conditions={}, ends={}), d, d.order)
+        if nodes_are_cheaper(lines, mirror, times):
+            values, steps, pair = march(lines, posed.initial, times, tolerance)
+            return values, steps, f"central finite differences of order {d.order}, {pair} with error-controlled steps, ends by reflection"
+    values, steps, words = _stepped(mirror.whole(posed), times, tolerance, order, scheme)
+    return mirror.restrict(values), steps, f"{words}, ends by reflection"
+
+
+def nodes_are_cheaper(lines: Lines, mirror: Mirror, times: Sequence[float]) -> bool:
+    """Whether explicit steps on the nodes reach from one time to the next as cheaply as a single exponential one on the extension.
+
+    That one costs about as many times more as there are more points; explicit ones are limited by the linear part's fastest decay.
+    """
+    if lines.kernel is None:
+        return False
+    steps = lines.kernel.fastest * (times[-1] - times[0]) / (len(times) - 1) / REACH
+    return steps <= prod(mirror.periodic.shape) / prod(mirror.bounded.shape)
+
+
+def _stepped(posed: Posed, times: Sequence[float], tolerance: float, order: int | None, scheme: Scheme) -> tuple[Tensor, int, str]:
+    assert isinstance(posed.pde, EvolutionPDE)
+    assert posed.initial is not None
+    used = (PERIODIC_ORDER if all(posed.grid.periodic) else 4 if posed.pde.dissipative else 2) if order is None else order
+    if used > 4 and not posed.pde.dissipative and not all(posed.grid.periodic):
+        raise OpbenchError(
+            f"{posed.name}: order {used} is unstable between these ends, since nothing damps it; take order 2 or 4, or other conditions"
+        )
+    if scheme == "spectral":
+        d, words = Spectral(posed.grid, posed.device), "spectral derivatives"
+    elif all(posed.grid.periodic):
+        d, words = Circulant(posed.grid, used, posed.device), f"central finite differences of order {used}"
+    else:
+        d, words = FiniteDifference(posed.grid, used), f"finite differences of order {used}, one-sided at the ends"
+    if isinstance(d, Fourier):
+        try:
+            values, steps = evolve(Semidiscrete(posed.pde, d, posed.given), posed.initial, times, tolerance)
+            return values, steps, f"{words}, ETDRK4 with error-controlled steps"
+        except NotDiagonal:
+            pass  # a coefficient of the linear part varies in space: nothing to exponentiate
+    values, steps, pair = march(Lines(posed, d, used), posed.initial, times, tolerance)
+    return values, steps, f"{words}, {pair} with error-controlled steps"
 
 
 def _equation(equation: str | type[PDE]) -> PDE:

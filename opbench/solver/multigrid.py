@@ -15,6 +15,10 @@ SMOOTHING = (0.57, 1.3)  # Jacobi weights: degree-2 Chebyshev polynomial for eig
 COARSEST = 64  # unknowns; a dense inverse of four times as many costs more than the levels it saves
 
 
+class Unsuitable(SolverError):
+    """An equation that multigrid does not solve; another method may."""
+
+
 @dataclass(frozen=True)
 class Network:
     """A symmetric matrix, (A u)_i = sum over neighbours j of g_ij (u_i - u_j), plus c_i u_i.
@@ -164,7 +168,7 @@ def _relax(network: Network, u: Tensor, right: Tensor, weight: float) -> None:
 def _inverse(matrix: Tensor) -> Tensor:
     factor, fault = torch.linalg.cholesky_ex(matrix)
     if bool(fault.any()):
-        raise SolverError("steady: the operator is not positive definite; check the sign of the reaction term and of the coefficients")
+        raise Unsuitable("steady: the operator is not positive definite; check the sign of the reaction term and of the coefficients")
     return torch.cholesky_inverse(factor)
 
 

@@ -9,17 +9,17 @@ from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.errors import SolverError
 from opbench.grid import Grid
 from opbench.pde import SteadyPDE
-from opbench.solver.multigrid import Network
+from opbench.solver.multigrid import Network, Unsuitable
 
 ROUNDING = 1e-9  # relative to the largest entry; entries that are equal agree to about 1e-15
 TAKEN = "write it as one div_grad, laplacian or sum of them, plus multiples of the unknown and fields that do not depend on it"
 
 
 class Positive(FiniteDifference):
-    """Second-order differences that refuse a diffusion coefficient that is not positive, by its name in `given`."""
+    """Differences that refuse a diffusion coefficient that is not positive, by its name in `given`."""
 
-    def __init__(self, grid: Grid, given: Mapping[str, Tensor]):
-        super().__init__(grid)
+    def __init__(self, grid: Grid, given: Mapping[str, Tensor], order: int = 2):
+        super().__init__(grid, order)
         self.given = given
 
     def div_grad(self, coefficient: Tensor | float, field: Tensor) -> Tensor:
@@ -35,29 +35,31 @@ def inside(values: Tensor, dims: int) -> Tensor:
     return values[(..., *(slice(1, -1) for _ in range(dims)))]
 
 
-def probe(pde: SteadyPDE, grid: Grid, given: Mapping[str, Tensor], device: torch.device) -> tuple[Network, Tensor]:
-    """A and b at the interior nodes, (sample, *interior), for an unknown that is 0 at the ends of all axes.
+def probe(
+    pde: SteadyPDE, grid: Grid, given: Mapping[str, Tensor], device: torch.device, lift: Tensor | float = 0.0
+) -> tuple[Network, Tensor]:
+    """A and b at the interior nodes, (sample, *interior), for an unknown that is `lift` at the ends of all axes.
 
     Raises SolverError for a coefficient that is not positive, and for a matrix that is not symmetric or couples others
     than direct neighbours.
     """
     samples = max((len(value) for value in given.values()), default=1)
-    unknown = torch.zeros(samples, *grid.shape, dtype=torch.float64, device=device, requires_grad=True)
+    unknown = (torch.zeros(samples, *grid.shape, dtype=torch.float64, device=device) + lift).requires_grad_()
     with torch.enable_grad():
-        at_zero = inside(pde.residual(unknown, given, Positive(grid, given)), grid.dims)
-    if not at_zero.requires_grad:
+        at_lift = inside(pde.residual(unknown, given, Positive(grid, given)), grid.dims)
+    if not at_lift.requires_grad:
         raise SolverError(f"steady: {type(pde).__name__}'s residual does not depend on its unknown; {TAKEN}")
 
     def transposed(rows: Tensor) -> Tensor:
         """A^T rows, at all nodes; exact whatever the size of b, where differences of residuals would cancel."""
-        return torch.autograd.grad(at_zero, unknown, rows.expand_as(at_zero), retain_graph=True)[0]
+        return torch.autograd.grad(at_lift, unknown, rows.expand_as(at_lift), retain_graph=True)[0]
 
     network, asymmetry = _assemble(transposed, grid, device)
     trial = torch.rand(network.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(device)[None]
     missed = torch.linalg.vector_norm(inside(transposed(trial), grid.dims) - network.apply(trial), torch.inf)
     if not float(torch.maximum(asymmetry, missed)) <= ROUNDING * float(network.diagonal.abs().amax()):
-        raise SolverError(f"steady: {type(pde).__name__} has a term that is not symmetric or not compact; {TAKEN}")
-    return network, -at_zero.detach()
+        raise Unsuitable(f"steady: {type(pde).__name__} has a term that is not symmetric or not compact; {TAKEN}")
+    return network, -at_lift.detach()
 
 
 def _assemble(transposed: Callable[[Tensor], Tensor], grid: Grid, device: torch.device) -> tuple[Network, Tensor]:

@@ -1,119 +1,59 @@
-"""What every equation keeps: it shows its stencils' order on manufactured fields, and an exact solution stands in tests/exact.
+"""What every equation keeps: the solver is verified on it three ways, and its stencils, circulants and spectral derivatives agree."""
 
-A manufactured field proves the stencils, not the equation: a wrong factor passes here. What proves the equation is in tests/exact.
-"""
-
-from importlib import import_module
-from pathlib import Path
+import re
 
 import numpy as np
 import pytest
 import torch
 
-from opbench.derivatives.autograd import Autograd
 from opbench.derivatives.circulant import Circulant
 from opbench.derivatives.finite_difference import FiniteDifference
-from opbench.derivatives.fourier import FourierField
 from opbench.derivatives.spectral import Spectral
 from opbench.find import find, names, summary
-from opbench.grid import Grid
+from opbench.manufactured import Manufactured, parts
 from opbench.pde import PDE, EvolutionPDE
+from opbench.verification import checks, solutions
 
-EXACT = Path(__file__).parent.parent / "exact"
 CASES = [(name, dims) for name in names("pdes") for dims in find("pdes", name, PDE).dims]
 EVOLVING = [case for case in CASES if issubclass(find("pdes", case[0], PDE), EvolutionPDE)]  # steady ones are never solved in Fourier space
-SIZES = (24, 48, 96)
+LONG = re.compile("in 2-D.* ends|ends, order [68]|radial dam|smooth lid|on a torus, order 4|in a box, order 4|wake")  # of seconds each
 
 
-class WithStream(Autograd):
-    """Autograd that knows one inverse Laplacian: that of the manufactured unknown."""
-
-    def __init__(self, coords, stream):
-        super().__init__(coords)
-        self.stream = stream
-
-    def inverse_laplacian(self, field):
-        return self.stream
+def check(name: str, label: str):
+    """A check as a parameter of a test; long ones are marked slow."""
+    plane = find("pdes", name, PDE).dims == (2,) and " ends, order" in label
+    return pytest.param(name, label, marks=[pytest.mark.slow] if plane or LONG.search(label) else [])
 
 
-def wave(coords: list[torch.Tensor], seed: int) -> torch.Tensor:
-    """A smooth periodic formula with zero mean, different for every seed."""
-    total = torch.zeros_like(coords[0])
-    for k in (1, 2):
-        phase = sum(((seed + 3 * i + k) % 3 - 1 or 1) * x for i, x in enumerate(coords))
-        total = total + torch.sin(k * phase + seed) / k**2
-    return total + 0.3 * torch.cos(sum(coords) + seed)
+CHECKS = [check(name, label) for name in names("pdes") for label in checks(name)]
 
 
-def manufactured(name: str, dims: int, n: int):
-    """An equation, its grid, exact values of rate or residual, and the fields they belong to; float64, one sample."""
-    pde = find("pdes", name, PDE)()
-    axes = ("x", "y", "z")[:dims]
-    grid = Grid(axes, (n,) * dims, (0.0,) * dims, (2 * np.pi,) * dims, (True,) * dims)
-    coords = [torch.tensor(x, requires_grad=True) for x in grid.mesh()]
-    stream = wave(coords, 1)
-    d = WithStream(dict(zip(axes, coords, strict=True)), stream)
-    states = [d.laplacian(stream), *(wave(coords, 5 + i) for i in range(len(pde.outputs) - 1))]
-    unknown = states[0] if len(states) == 1 else {f.name: s for f, s in zip(pde.outputs, states, strict=True)}
-    given = {
-        f.name: torch.tensor(0.7 + 0.1 * i, dtype=torch.float64) if f.uniform else 2 + wave(coords, 11 + i)
-        for i, f in enumerate(pde.inputs)
-    }
-    act = pde.rate if isinstance(pde, EvolutionPDE) else pde.residual
-    exact = act(unknown, given, d)
-    return pde, grid, act, unknown, given, exact
+@pytest.mark.parametrize(("name", "label"), CHECKS)
+def test_the_solver_is_verified(name, label):
+    finding = checks(name)[label]()
+    assert finding.passed, str(finding)
 
 
-def fields(value):
-    return list(value.values()) if isinstance(value, dict) else [value]
-
-
-def plain(value) -> torch.Tensor:
-    return value.values if isinstance(value, FourierField) else value
-
-
-def detached(value):
-    return {k: v.detach() for k, v in value.items()} if isinstance(value, dict) else value.detach()
-
-
-def deviation(name: str, dims: int, n: int, discretise) -> float:
-    _, grid, act, unknown, given, exact = manufactured(name, dims, n)
-    ours = act(detached(unknown), {k: v.detach() for k, v in given.items()}, discretise(grid))
-    pairs = zip(fields(ours), fields(exact), strict=True)
-    return max(float((plain(o) - e.detach()).norm() / e.detach().norm()) for o, e in pairs)
-
-
-@pytest.mark.parametrize("order", [2, 4, 6, 8])
-@pytest.mark.parametrize(("name", "dims"), CASES)
-def test_stencils_show_their_order_on_the_equation(name, dims, order):
-    errors = [deviation(name, dims, n, lambda grid: FiniteDifference(grid, order)) for n in SIZES]
-    orders = np.log2(np.array(errors[:-1]) / errors[1:])
-    assert orders[-1] > order - 0.15, f"errors {errors}, orders {orders}"
+@pytest.mark.parametrize("name", names("pdes"))
+def test_somebody_else_vouches_for_every_equation(name):
+    module = solutions(name)
+    assert module.__doc__
+    assert module.CASES, f"tests/exact/{name}.py: bring a closed form, or an independent computation"
+    assert all(len(case.sizes) >= 3 and case.source for case in module.CASES)
 
 
 @pytest.mark.parametrize(("name", "dims"), EVOLVING)
 def test_circulant_stencils_give_the_same_values(name, dims):
-    _pde, grid, act, unknown, given, _ = manufactured(name, dims, 24)
-    given = {k: v.detach() for k, v in given.items()}
-    there = act(detached(unknown), given, FiniteDifference(grid, 4))
-    d = Circulant(grid, 4)
-    u = detached(unknown)
-    here = act({k: d.field(v) for k, v in u.items()} if isinstance(u, dict) else d.field(u), given, d)
-    for a, b in zip(fields(here), fields(there), strict=True):
-        assert float((a.values - b).norm() / b.norm()) < 1e-12
+    case = Manufactured(find("pdes", name, PDE)(), dims, 24)
+    there, here = case.discrete(FiniteDifference(case.grid, 4)), case.discrete(Circulant(case.grid, 4))
+    for a, b in zip(here, there, strict=True):
+        assert float((a - b).norm() / b.norm()) < 1e-11
 
 
 @pytest.mark.parametrize(("name", "dims"), EVOLVING)
 def test_spectral_derivatives_are_exact_on_resolved_waves(name, dims):
-    assert deviation(name, dims, 32, Spectral) < 1e-11
-
-
-@pytest.mark.parametrize("name", names("pdes"))
-def test_an_exact_solution_stands_beside_the_tests(name):
-    assert (EXACT / f"{name}.py").is_file(), f"write tests/exact/{name}.py: a closed form, or where an independent solution comes from"
-    module = import_module(f"exact.{name}")
-    assert module.__doc__
-    assert [f for f in vars(module).values() if callable(f) and getattr(f, "__module__", "") == module.__name__]
+    case = Manufactured(find("pdes", name, PDE)(), dims, 64 if dims == 1 else 32)
+    assert case.deviation(Spectral(case.grid)) < 1e-10
 
 
 @pytest.mark.parametrize("name", names("pdes"))
@@ -125,12 +65,25 @@ def test_an_equation_names_its_fields_units_and_formula(name):
 
 
 @pytest.mark.parametrize(("name", "dims"), EVOLVING)
-def test_the_linear_part_is_linear_and_does_not_know_where_it_is(name, dims):
-    pde, grid, _, unknown, given, _ = manufactured(name, dims, 24)
-    d = FiniteDifference(grid, 4)
-    u, given = detached(unknown), {k: v.detach() for k, v in given.items()}
-    moved = {k: v.roll(5, -1) for k, v in u.items()} if isinstance(u, dict) else u.roll(5, -1)
-    double = {k: 2 * v for k, v in u.items()} if isinstance(u, dict) else 2 * u
-    for once, twice, there in zip(*(fields(pde.linear(v, given, d)) for v in (u, double, moved)), strict=True):
-        assert torch.allclose(2 * once, twice)
-        assert torch.allclose(once.roll(5, -1), there)
+def test_an_equation_commutes_with_a_shift_of_everything(name, dims):
+    case = Manufactured(find("pdes", name, PDE)(), dims, 24)
+    d = FiniteDifference(case.grid, 4)
+    plain = case.discrete(d)
+    case.states = [state.roll(5, -1) for state in case.states]
+    case.given = {key: value.roll(5, -1) for key, value in case.given.items()}
+    for before, after in zip(plain, case.discrete(d), strict=True):
+        assert torch.allclose(before.roll(5, -1), after, rtol=1e-9, atol=1e-9 * float(before.abs().max()))
+
+
+@pytest.mark.parametrize(("name", "dims"), EVOLVING)
+def test_the_linear_part_is_linear(name, dims):
+    case = Manufactured(find("pdes", name, PDE)(), dims, 24)
+    pde, d = case.pde, FiniteDifference(case.grid, 4)
+    assert isinstance(pde, EvolutionPDE)
+
+    def linear(factor: float) -> list:
+        states = [factor * state for state in case.states]
+        return parts(pde.linear(states[0] if len(states) == 1 else dict(zip(case.names, states, strict=True)), case.given, d))
+
+    for once, thrice in zip(linear(1.0), linear(3.0), strict=True):
+        assert np.allclose(3 * once, thrice, rtol=1e-12, atol=1e-12 * float(thrice.abs().max()))

@@ -1,0 +1,154 @@
+"""A problem that is ready to be solved: every given value a tensor, every end of every bounded axis with its condition."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from opbench.boundary import Boundary, Dirichlet, Ends, Outflow, evaluated, named, resolve
+from opbench.boundary import conditions as all_of
+from opbench.errors import OpbenchError
+from opbench.field import Field
+from opbench.find import known
+from opbench.grid import AXES, Grid
+from opbench.pde import PDE, EvolutionPDE
+
+
+@dataclass(frozen=True)
+class Posed:
+    """An equation on a grid with everything that it needs.
+
+    unknowns: those of the equation that this grid has. initial: (field, sample, *space) of an evolution equation, or where
+    Newton's iteration starts on a steady one; None where that is zero.
+    given: inputs by name, float64 (sample, *space), or axes of length one where they do not vary.
+    conditions: {bounded axis: {unknown: (lower, upper)}} as the user wrote them; ends: the same with values as tensors (sample, *space),
+    of length one along the axis.
+    """
+
+    pde: PDE
+    grid: Grid
+    unknowns: tuple[Field, ...]
+    initial: Tensor | None
+    given: dict[str, Tensor]
+    conditions: dict[str, dict[str, Ends]]
+    ends: dict[str, dict[str, Ends]]
+    samples: int
+    device: str
+
+    @property
+    def name(self) -> str:
+        return type(self.pde).__name__
+
+    def unknown(self, values: Any) -> Any:
+        """Arrays of the unknowns as the equation takes them: a sole one as it is, several as a mapping by name."""
+        return values[0] if len(self.unknowns) == 1 else {field.name: v for field, v in zip(self.unknowns, values, strict=True)}
+
+
+def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu") -> tuple[Posed, bool]:
+    """The problem, and whether any given value had samples.
+
+    boundary: as in opbench.boundary; a steady equation has Dirichlet(0.0) at all ends unless it is said.
+    Raises OpbenchError for names, shapes and values that do not fit.
+    """
+    name = type(pde).__name__
+    if grid.dims not in pde.dims:
+        raise OpbenchError(f"{name}: takes grids of {' or '.join(map(str, pde.dims))} axes, got {grid.dims} ({', '.join(grid.axes)})")
+    if grid.axes != AXES[: grid.dims]:
+        raise OpbenchError(f"{name}: expected axes named {', '.join(AXES[: grid.dims])}, got {', '.join(grid.axes)}")
+    evolves, unknowns = isinstance(pde, EvolutionPDE), pde.outputs_on(grid.axes)
+    if boundary is None:
+        boundary = {} if evolves else {axis: Dirichlet() for axis, wraps in zip(grid.axes, grid.periodic, strict=True) if not wraps}
+    conditions = resolve(boundary, grid, unknowns, name)
+    guessed = not evolves and any(field.name in given for field in unknowns)
+    fields = [*(unknowns if evolves or guessed else ()), *pde.inputs_on(grid.axes)]
+    for key in given:
+        known(f"field given to {name}", key, {*(field.name for field in (*unknowns, *fields)), *named(conditions)})
+    tensors = {}
+    for field in fields:
+        value = given.get(field.name, 0.0 if guessed and field in unknowns else field.default)
+        if value is None:
+            raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
+        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns)
+
+    def at_end(value: Any, axis: str, end: int, label: str) -> Tensor:
+        if isinstance(value, str):
+            known(f"entry of given for {label}", value, given)
+            value = given[value]
+        return _at_end(f"{name}: {label}", value, grid, axis, end, device)
+
+    ends = evaluated(conditions, at_end)
+    of_ends = {f"{u} at end {end} of {axis}": c.value for axis, u, end, c in all_of(ends) if not isinstance(c, Outflow)}
+    counts = {key: len(value) for key, value in (tensors | of_ends).items() if value.ndim > grid.dims}
+    for field in fields:
+        others = [count for key, count in counts.items() if key != field.name]
+        if field.uniform and np.shape(given.get(field.name, 0)) == grid.shape and grid.shape[0] not in others:
+            raise OpbenchError(f"{name}: '{field.name}' is constant in space, got an array {grid.shape} as long as the grid; give a number")
+    if len(set(counts.values()) - {1}) > 1:
+        raise OpbenchError(f"{name}: the given fields disagree on the number of samples: {counts}")
+    samples = max(counts.values(), default=1)
+    tensors = {key: value if value.ndim > grid.dims else value[None] for key, value in tensors.items()}
+    initial = torch.stack([tensors.pop(f.name).expand(samples, *grid.shape) for f in unknowns]) if evolves or guessed else None
+    return Posed(pde, grid, unknowns, initial, tensors, conditions, ends, samples, device), bool(counts)
+
+
+def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool) -> Tensor:
+    in_cells = field.cells and not any(grid.periodic)
+    if callable(value) and not isinstance(value, Tensor):
+        positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
+        value = _called(label, value, np.meshgrid(*positions, indexing="ij"))
+    tensor = _numbers(label, value, device)
+    is_number = tensor.ndim == 0
+    if is_number or (field.uniform and tensor.ndim == 1):
+        tensor = tensor.reshape(*tensor.shape, *[1] * grid.dims)
+    if tensor.numel() == 0:
+        raise OpbenchError(f"{label} is empty, {tuple(tensor.shape)}; give one sample or more")
+    constant = tuple(1 for _ in grid.shape)
+    spaces = [constant] if field.uniform or is_number else [grid.shape] if evolves else [grid.shape, constant]
+    if in_cells:
+        spaces.append(tuple(n - 1 for n in grid.shape))
+    space = tuple(tensor.shape[-grid.dims :])
+    if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
+        shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
+        expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
+        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
+    return tensor
+
+
+def _at_end(label: str, value: Any, grid: Grid, axis: str, end: int, device: str) -> Tensor:
+    """A value over one end, broadcastable to (sample, *space), of length one along the axis."""
+    place = grid.axes.index(axis)
+    if callable(value) and not isinstance(value, Tensor):
+        positions = list(grid.coordinates())
+        positions[place] = positions[place][[-end]]
+        mesh = np.meshgrid(*positions, indexing="ij")
+        value = np.take(_called(label, value, mesh) * np.ones(mesh[0].shape), 0, axis=place)
+    tensor = _numbers(label, value, device)
+    side = tuple(n for i, n in enumerate(grid.shape) if i != place)
+    if tensor.ndim == 0:
+        return tensor.reshape((1,) * grid.dims)
+    if tensor.shape[tensor.ndim - len(side) :] != side or tensor.ndim - len(side) not in (0, 1):
+        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {side}, {('sample', *side)} or a number")
+    return tensor.unsqueeze(tensor.ndim - len(side) + place)
+
+
+def _called(label: str, function: Any, mesh: Sequence[np.ndarray]) -> Any:
+    value = function(*mesh)
+    if np.shape(value) not in ((), mesh[0].shape):
+        raise OpbenchError(f"{label}: the function gave {np.shape(value)} for coordinates {mesh[0].shape}; return one value a point")
+    return value
+
+
+def _numbers(label: str, value: Any, device: str) -> Tensor:
+    try:
+        tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
+    except (TypeError, ValueError) as error:
+        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, got {type(value).__name__}") from error
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
+    tensor = tensor.to(device=device, dtype=torch.float64)
+    if not bool(torch.isfinite(tensor).all()):
+        raise OpbenchError(f"{label} holds values that are not finite; check it before solving")
+    return tensor
