@@ -12,10 +12,15 @@ from opbench.grid import Grid
 class Sampler(Frozen, ABC):
     """A law from which one sample of one field or parameter is drawn; its fields are what a recipe sets.
 
-    random: whether samples differ, so whether a model must be told.
+    borders: whether its jumps lie where a grid's points do; an equation that takes a field in the cells between them gets it there.
     """
 
-    random: ClassVar[bool] = True
+    borders: ClassVar[bool] = False
+
+    @property
+    def random(self) -> bool:
+        """Whether samples differ, so whether a model must be told."""
+        return True
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, grid: Grid) -> np.ndarray | float:
@@ -23,3 +28,20 @@ class Sampler(Frozen, ABC):
 
         The same generator state gives the same function on every grid, seen at that grid's points.
         """
+
+
+class Placed(Sampler):
+    """A law of shapes: where they lie is drawn apart from the values in them, so that several fields can have the same shapes.
+
+    stream: fields of one recipe whose laws name the same stream draw their places alike (given the same ranges), and their values
+    independently: density and pressure then jump at the same random position.
+    """
+
+    stream: str | None = None
+
+    def draw(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
+        return self.place(rng, rng, grid)
+
+    @abstractmethod
+    def place(self, places: np.random.Generator, rng: np.random.Generator, grid: Grid) -> np.ndarray:
+        """One sample, float64 (*grid.shape): its places from `places`, its values from `rng`."""

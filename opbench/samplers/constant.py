@@ -1,6 +1,6 @@
 """One number for every sample."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from opbench.samplers import Sampler
 class Constant(Sampler):
     """`value`, in the field's unit."""
 
-    random: ClassVar[bool] = False
     sampler: Literal["constant"]
     value: float
+
+    @property
+    def random(self) -> bool:
+        return False
 
     def draw(self, rng: np.random.Generator, grid: Grid) -> float:
         return self.value

@@ -1,6 +1,6 @@
 """A fixed plane wave, the same for every sample: sine sin(k . x) + cosine cos(k . x)."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -14,11 +14,14 @@ class PlaneWave(Sampler):
     Reproduces FNO's Navier-Stokes forcing 0.1 (sin 2 pi (x + y) + cos 2 pi (x + y)) with cycles [1, 1], sine 0.1, cosine 0.1.
     """
 
-    random: ClassVar[bool] = False
     sampler: Literal["plane_wave"]
     cycles: tuple[int, ...]
     sine: float = 0.0
     cosine: float = 0.0
+
+    @property
+    def random(self) -> bool:
+        return False
 
     def draw(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         ends = zip(self.cycles, grid.mesh(), grid.lower, grid.upper, strict=True)
