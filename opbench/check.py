@@ -7,10 +7,10 @@ import h5py
 import numpy as np
 
 from opbench.errors import DataError, OpbenchError
-from opbench.layout import FIELD_GROUPS, Header, Node, header_of
+from opbench.layout import FIELD_GROUPS, OPEN, PERIODIC, WALL, Header, Node, header_of
 from opbench.store import opened
 
-BOUNDARIES = ("WALL", "OPEN", "PERIODIC")  # The Well's reader knows no others, though its checker takes any text
+BOUNDARIES = (WALL, OPEN, PERIODIC)  # The Well's reader knows no others, though its checker takes any text
 BLOCK = 1 << 24  # values held at once
 
 KINDS: dict[str, Callable[[Node], bool]] = {
@@ -155,7 +155,7 @@ def _ours(file: Node) -> Iterator[str]:
         yield f"/dimensions: spatial_dims are not the axes of the recorded grid, {header.grid.axes}"
         return
     yield from _coordinates(file, header)
-    yield from _walls(file, header)
+    yield from _ends(file, header)
     for name, value in header.fixed.items():
         if file[f"scalars/{name}"][()] != np.float32(value):
             yield f"/scalars/{name}: {file[f'scalars/{name}'][()]}, expected the root attribute, {value}"
@@ -183,12 +183,15 @@ def _coordinates(file: Node, header: Header) -> Iterator[str]:
             yield f"/dimensions/{name}: not a link to /{name}"
 
 
-def _walls(file: Node, header: Header) -> Iterator[str]:
-    conditions = [(list(group.attrs["associated_dims"]), group.attrs["bc_type"].upper()) for group in file["boundary_conditions"].values()]
-    for axis, wraps in zip(header.grid.axes, header.grid.periodic, strict=True):
-        kind = "PERIODIC" if wraps else "WALL"
-        if ([axis], kind) not in conditions:
-            yield f"/boundary_conditions: none says that axis {axis} is {kind}"
+def _ends(file: Node, header: Header) -> Iterator[str]:
+    """Both ends of every axis are told, as The Well's reader sees them: the kind of the group whose mask holds there."""
+    for axis in header.grid.axes:
+        groups = [group for group in file["boundary_conditions"].values() if list(group.attrs["associated_dims"]) == [axis]]
+        for end, expected in zip((0, -1), header.ends(axis), strict=True):
+            told = [group.attrs["bc_type"].upper() for group in groups if group["mask"][..., end].all()]
+            if told != [expected]:
+                side = "lower" if end == 0 else "upper"
+                yield f"/boundary_conditions: the {side} end of {axis} is {expected}, told is {', '.join(told) or 'nothing'}"
 
 
 def _values(array: Node) -> Iterator[str]:

@@ -1,34 +1,43 @@
 """Recipe -> HDF5: inputs are sampled, solved in blocks, restricted to the stored grid, and written once all blocks are there.
 
-A sample's random numbers depend on (seed, split, index, field) alone. Finished blocks survive an interruption and are not solved again.
+A sample's random numbers depend on (seed, split, index, field) alone, those of shapes on their law's stream where it names one.
+Finished blocks survive an interruption and are not solved again. Several processes, on one machine or on several that share the folder,
+take what nobody has claimed; what they leave is the same to the bit.
 """
 
-import fcntl
+import json
 import os
+import re
 import shutil
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from opbench.atomic import on_disk, replacing
-from opbench.errors import DataError, OpbenchError
+from opbench.atomic import locked, sweep
+from opbench.errors import ConfigError, DataError, OpbenchError
 from opbench.grid import Grid
+from opbench.helpers import cores, helpers
 from opbench.layout import Header
+from opbench.parts import Job, Parts, blocks_of, floor_of, jobs
 from opbench.provenance import commit, resolve_device, versions
 from opbench.recipe import SPLITS, Plan, Recipe, load_recipe, plan
-from opbench.samplers import Sampler
+from opbench.samplers import Placed, Sampler
 from opbench.stats import write_stats
 from opbench.store import Stored, write
+from opbench.threads import one_thread
 from opbench.version import __version__
 
 FLOOR_SAMPLES = 4  # solved again at twice the grid and half the step, or all where a split has fewer
-STEPS = "opbench steps"  # beside a block's fields; no field's name holds a blank
+STEPS, FLOOR = "opbench steps", "opbench floor"  # beside a block's fields, or instead of them; no field's name holds a blank
 STREAM = {"train": 0, "valid": 1, "test": 2, "ood": 3, "finer": 2}  # finer holds the test samples
+PATIENCE = 2.0  # seconds of solving before other processes are started, which takes them about as long
 Report = Callable[[str, int, int], None]  # (what, blocks done, blocks in all)
 
 
@@ -47,48 +56,62 @@ def generate(
     out: str | Path | None = None,
     device: str = "cpu",
     report: Report | None = None,
+    workers: int | None = None,
+    shard: str = "1/1",
 ) -> Path:
     """Make a dataset's files where they are missing and return their folder, out/dataset/scale, which The Well's reader takes too.
 
     samples: of the training split; the others keep theirs, at most as many.
     grid: stored points on every axis. seed: instead of the recipe's.
+    workers: processes; by default one for every core on a CPU, and one in all on a GPU. The files do not depend on it.
+    shard: "i/N" solves the i-th of N equal parts only and leaves its blocks in out/dataset/scale/parts. The shard that finds all blocks
+    there writes the files; where shards ran on separate machines, a call without `shard` does, once their folders are copied into one.
+    The files are those of an undivided run; their provenance names the versions and the commit of the process that wrote them.
     Raises OpbenchError (unknown names), DataError (files of another recipe there, a full disk), SolverError.
     """
     recipe = load_recipe(dataset)
     if not isinstance(recipe, Recipe):
         raise OpbenchError(f"{dataset}: is made of files that come with it; there is nothing to generate")
-    return make(plan(recipe, scale, samples, grid, seed), out, resolve_device(device), report)
+    return make(plan(recipe, scale, samples, grid, seed), out, resolve_device(device), report, workers, shard)
 
 
-def make(chosen: Plan, out: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Path:
+def make(
+    chosen: Plan,
+    out: str | Path | None = None,
+    device: str = "cpu",
+    report: Report | None = None,
+    workers: int | None = None,
+    shard: str = "1/1",
+) -> Path:
     """A plan's files, made where they are missing; their folder."""
     folder = Path(out if out is not None else data_root()) / chosen.folder
-    if not _missing(folder, chosen) and (folder / "stats.yaml").is_file():  # also where the folder cannot be written to
+    mine = Shard(chosen, folder, device, *_numbers(shard))
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers: expected a whole number, 1 or more, got {workers}")
+    if not _missing(folder, chosen) and complete(folder):  # also where the folder cannot be written to
         return folder
-    floors: dict[str, dict[str, Any]] = {}
-    with _alone(folder):
-        for split in _missing(folder, chosen):
-            _solve_blocks(folder, chosen, split, device, report)
-            measured = "test" if split in ("train", "valid") else split  # samples of the same law on the same grid
-            if measured not in floors:
-                floors[measured] = error_floor(chosen, measured, device)
-            provenance = {"error_floor": floors[measured], "steps": _steps(folder, chosen, split), "device": device}
-            _assemble(folder, chosen, split, _header(chosen, split, provenance))
-        write_stats(folder)
+    mine.parts.drop_damaged(mine.jobs)
+    _solve_all(mine, report, workers or (cores() if device == "cpu" else 1))
+    with locked(folder / ".lock"):
+        _write_files(replace(mine, number=1, of=1))
     return folder
+
+
+def complete(folder: Path) -> bool:
+    """Whether all files of a dataset are there: The Well's statistics come last."""
+    return (folder / "stats.yaml").is_file()
+
+
+def _numbers(shard: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", shard)
+    number, of = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= of:
+        raise ConfigError(f"shard: expected i/N with i from 1 to N, such as 3/10, got '{shard}'")
+    return number, of
 
 
 def _missing(folder: Path, chosen: Plan) -> list[str]:
     return [split for split in SPLITS if split in chosen.samples and not _present(file(folder, chosen, split), chosen, split)]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process makes the same files; the lock goes with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def file(folder: Path, chosen: Plan, split: str) -> Path:
@@ -109,54 +132,127 @@ def _present(path: Path, chosen: Plan, split: str) -> bool:
     return True
 
 
-def _part(folder: Path, chosen: Plan, split: str, index: int) -> Path:
-    return file(folder, chosen, split).with_suffix(".parts") / f"{chosen.fingerprint[:16]}-{index}.npz"
+@dataclass(frozen=True)
+class Shard:
+    """The number-th of `of` equal parts of a plan's jobs; 1 of 1 is all of them."""
+
+    chosen: Plan
+    folder: Path
+    device: str
+    number: int = 1
+    of: int = 1
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        return jobs(self.chosen, self.number, self.of)
+
+    @cached_property
+    def parts(self) -> Parts:
+        return Parts(self.folder / "parts" / f"{self.chosen.fingerprint[:16]}-{self.device}")
+
+    def left(self) -> list[Job]:
+        """The jobs that are still to be done."""
+        there = self.parts.names()  # looked up first: a part goes only once the file is there that it is for
+        without = {split for split in self.chosen.samples if not file(self.folder, self.chosen, split).exists()}
+        return [job for job in self.jobs if self.parts.path(job).name not in there and not without.isdisjoint(job.serves)]
 
 
-def _solve_blocks(folder: Path, chosen: Plan, split: str, device: str, report: Report | None) -> None:
-    total = _blocks(chosen, split)
-    for index in range(total):
-        part = _part(folder, chosen, split, index)
-        if not _whole(part):
-            _save(part, solve_block(chosen, split, index, device))
-        if report is not None:
-            report(split, index + 1, total)
+def _solve_all(shard: Shard, report: Report | None, workers: int) -> None:
+    """Do what is left of a shard, with the help of other processes where it takes long."""
+    begun, helped, told = monotonic(), workers == 1, Counter()
+    with helpers() as start:
+        while left := shard.left():
+            _tell(shard, left, told, report)
+            if not helped and len(left) > 1 and monotonic() - begun > PATIENCE:
+                start(min(workers, len(left)) - 1, _help, shard, os.getpid())
+                helped = True
+            _do_one(shard, left)
+    _tell(shard, [], told, report)
 
 
-def _whole(part: Path) -> bool:
-    """Whether a block is there and readable; a damaged one is solved again."""
+def _help(shard: Shard, helped: int) -> None:
+    """Do jobs for the process `helped`, while it lives. What fails is left to that one, which comes to it and tells why."""
     try:
-        with np.load(part) as arrays:
-            return all(arrays[name].size for name in arrays.files)
-    except (OSError, ValueError, EOFError, BadZipFile):
-        return False
+        while os.getppid() == helped and (left := shard.left()):
+            _do_one(shard, left)
+    except OpbenchError:
+        pass
 
 
-def _assemble(folder: Path, chosen: Plan, split: str, header: Header) -> None:
+def _do_one(shard: Shard, left: list[Job]) -> None:
+    """Do the first job that nobody is at; where somebody is at every one, wait until the first is done or given up."""
+    for job in left:
+        with shard.parts.claimed(job) as mine:
+            if mine:
+                if job in shard.left():  # it may have been done since
+                    shard.parts.save(job, _solved(shard, job))
+                return
+    with shard.parts.claimed(left[0], wait=True):
+        pass
+
+
+def _solved(shard: Shard, job: Job) -> dict[str, np.ndarray]:
+    with one_thread():
+        if job.block is None:
+            return {FLOOR: np.array(json.dumps(error_floor(shard.chosen, job.split, shard.device)))}
+        return solve_block(shard.chosen, job.split, job.block, shard.device)
+
+
+def _tell(shard: Shard, left: list[Job], told: Counter[str], report: Report | None) -> None:
+    """Report what has more done than when it was told last."""
+    kinds, open_ = (Counter("error floor" if job.block is None else job.split for job in some) for some in (shard.jobs, left))
+    for kind, total in kinds.items():
+        done = total - open_[kind]
+        if report is not None and done > told[kind]:
+            report(kind, done, total)
+        told[kind] = done
+
+
+def _write_files(shard: Shard) -> None:
+    """All files from their parts, where every part is there. No other process writes files meanwhile."""
+    if shard.left():
+        return
+    folder, chosen, stats = shard.folder, shard.chosen, shard.folder / "stats.yaml"
+    for path in (stats, *(file(folder, chosen, split) for split in chosen.samples)):
+        sweep(path)
+    missing = _missing(folder, chosen)
+    if missing:
+        stats.unlink(missing_ok=True)  # of files that are gone
+    for split in missing:
+        _assemble(shard, split)
+    shutil.rmtree(folder / "parts", ignore_errors=True)  # with other recipes' and stopped runs'; another process may clear them too
+    if not complete(folder):
+        write_stats(folder)
+
+
+def _assemble(shard: Shard, split: str) -> None:
     """All blocks of a split as one file; the blocks are then no longer needed."""
-    path, names = file(folder, chosen, split), [field.name for field in (*header.evolving, *header.constant, *header.parameters)]
+    chosen, parts, whole = shard.chosen, shard.parts, blocks_of(shard.chosen, split)
+    measured = {"error_floor": _floor(shard, split), "steps": [_steps(parts, job) for job in whole], "device": shard.device}
+    header = _header(chosen, split, measured)
 
-    def blocks() -> Iterator[dict[str, np.ndarray]]:
-        for index in range(_blocks(chosen, split)):
-            left = chosen.samples[split] - index * chosen.recipe.solving.block
-            with np.load(_part(folder, chosen, split, index)) as arrays:
-                yield {name: arrays[name][:left] for name in names}
+    def runs() -> Iterator[dict[str, np.ndarray]]:
+        left = chosen.samples[split]
+        for job in whole:
+            with parts.opened(job) as arrays:
+                run = {name: arrays[name][:left] for name in header.shapes}
+            yield run
+            left -= chosen.recipe.solving.block
 
-    write(path, header, chosen.samples[split], blocks())
-    shutil.rmtree(path.with_suffix(".parts"))
-
-
-def _steps(folder: Path, chosen: Plan, split: str) -> list[int]:
-    """Time steps taken in each block."""
-    steps = []
-    for index in range(_blocks(chosen, split)):
-        with np.load(_part(folder, chosen, split, index)) as arrays:
-            steps.append(int(arrays[STEPS]))
-    return steps
+    write(file(shard.folder, chosen, split), header, chosen.samples[split], runs())
+    for job in whole:
+        parts.path(job).unlink(missing_ok=True)
 
 
-def _blocks(chosen: Plan, split: str) -> int:
-    return -(-chosen.samples[split] // chosen.recipe.solving.block)
+def _floor(shard: Shard, split: str) -> dict[str, Any]:
+    with shard.parts.opened(floor_of(shard.chosen, split)) as arrays:
+        return json.loads(str(arrays[FLOOR]))
+
+
+def _steps(parts: Parts, job: Job) -> int:
+    """Time steps taken in a block."""
+    with parts.opened(job) as arrays:
+        return int(arrays[STEPS])
 
 
 def laws(chosen: Plan, split: str) -> dict[str, Sampler]:
@@ -170,23 +266,31 @@ def stored_grid(chosen: Plan, split: str) -> Grid:
 
 def draw(chosen: Plan, split: str, indices: range, grid: Grid) -> dict[str, np.ndarray]:
     """Inputs of the samples `indices`, (sample, *grid.shape), or (sample,) for what is constant in space."""
-    inputs = {}
-    for name, law in laws(chosen, split).items():
-        keys = ([chosen.seed, STREAM[split], index, zlib.crc32(name.encode())] for index in indices)
-        inputs[name] = np.stack([np.asarray(law.draw(np.random.default_rng(key), grid), dtype=np.float64) for key in keys])
-    return inputs
+    return {name: _draw(chosen, split, indices, name, law, grid) for name, law in laws(chosen, split).items()}
+
+
+def _draw(chosen: Plan, split: str, indices: range, name: str, law: Sampler, grid: Grid) -> np.ndarray:
+    def rng(index: int, key: str) -> np.random.Generator:
+        return np.random.default_rng([chosen.seed, STREAM[split], index, zlib.crc32(key.encode())])
+
+    if isinstance(law, Placed) and law.stream is not None:
+        key = f"stream {law.stream}"  # no field's name holds a blank
+        samples = [law.place(rng(index, key), rng(index, name), grid) for index in indices]
+    else:
+        samples = [law.draw(rng(index, name), grid) for index in indices]
+    return np.stack([np.asarray(sample, dtype=np.float64) for sample in samples])
 
 
 def solve_block(chosen: Plan, split: str, block: int, device: str) -> dict[str, np.ndarray]:
     """One whole block: inputs and unknowns of its samples on the stored grid, float32, and the time steps taken."""
     size = chosen.recipe.solving.block
-    inputs, outputs, steps = _solve(
+    inputs, solution = _solve(
         chosen, split, range(block * size, (block + 1) * size), chosen.solve_grid, chosen.recipe.solving.tolerance, device
     )
-    coarse = stored_grid(chosen, split)
+    outputs, coarse = {name: values.cpu().numpy() for name, values in solution.values.items()}, stored_grid(chosen, split)
     kept = {name: values for name, values in inputs.items() if name not in outputs}
     restricted = {name: v if v.ndim == 1 else chosen.solve_grid.restrict(v, coarse) for name, v in (kept | outputs).items()}
-    return {name: values.astype(np.float32) for name, values in restricted.items()} | {STEPS: np.array(steps)}
+    return {name: values.astype(np.float32) for name, values in restricted.items()} | {STEPS: np.array(solution.steps)}
 
 
 def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
@@ -199,47 +303,48 @@ def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
     indices = range(min(FLOOR_SAMPLES, chosen.samples.get(split, 1)))
     tolerance = chosen.recipe.solving.tolerance
     coarse, fine = chosen.solve_grid, chosen.solve_grid.refine(2)
-    _, plain, _ = _solve(chosen, split, indices, coarse, tolerance, device)
-    _, better, steps = _solve(chosen, split, indices, fine, tolerance / 16, device)
+    plain = _solve(chosen, split, indices, coarse, tolerance, device)[1].values
+    finest = _solve(chosen, split, indices, fine, tolerance / 16, device)[1]
     grid, floor = stored_grid(chosen, split), {}
     frames = (slice(None), slice(1, None)) if chosen.times else slice(None)  # the initial frame is given, not solved
     for name in plain:
-        reference = fine.restrict(better[name], grid)[frames].reshape(len(indices), -1)
-        difference = coarse.restrict(plain[name], grid).astype(np.float32)[frames].reshape(len(indices), -1) - reference
+        reference = fine.restrict(finest.values[name].cpu().numpy(), grid)[frames].reshape(len(indices), -1)
+        difference = coarse.restrict(plain[name].cpu().numpy(), grid).astype(np.float32)[frames].reshape(len(indices), -1) - reference
         relative = np.linalg.norm(difference, axis=1) / np.linalg.norm(reference, axis=1)
         floor[name] = {"relative_l2": {"mean": float(relative.mean()), "max": float(relative.max())}}
-    return {"fields": floor, "samples": len(indices), "points": list(fine.shape), "tolerance": tolerance / 16, "steps": steps}
+    solved = {"points": list(fine.shape), "tolerance": tolerance / 16, "steps": finest.steps, "scheme": finest.scheme}
+    return {"fields": floor, "samples": len(indices), **solved}
 
 
 def _solve(chosen: Plan, split: str, indices: range, grid: Grid, tolerance: float, device: str):
-    """Inputs (numpy), unknowns (numpy, by name) and steps of some samples on `grid`."""
-    import torch
-
-    from opbench.solver import compute, prepare
+    """Inputs (numpy) of some samples and their solution on `grid`."""
+    from opbench.solver import compute, pose
 
     recipe, inputs = chosen.recipe, draw(chosen, split, indices, grid)
-    given = {field.name: inputs[field.name] for field in (*recipe.pde.outputs, *recipe.pde.inputs) if field.name in inputs}
-    for field in recipe.pde.inputs:
+    given = dict(inputs)
+    for field in recipe.fields:
         if field.name in given and not field.uniform and given[field.name].ndim == 1:  # a number a sample stands for a field
-            given[field.name] = np.broadcast_to(given[field.name].reshape(-1, *[1] * grid.dims), (len(indices), *grid.shape))
-    with torch.no_grad():
-        values, steps = compute(
-            recipe.pde, grid, prepare(recipe.pde, grid, given, device)[0], chosen.times, tolerance, recipe.solving.order
-        )
-    return inputs, {name: value.cpu().numpy() for name, value in values.items()}, steps
+            given[field.name] = given[field.name].reshape(-1, *[1] * grid.dims)
+            if field in recipe.unknowns:
+                given[field.name] = np.broadcast_to(given[field.name], (len(indices), *grid.shape))
+        if field.cells and not any(grid.periodic) and field.name in given and (law := laws(chosen, split)[field.name]).borders:
+            given[field.name] = _draw(chosen, split, indices, field.name, law, grid.middles())
+    posed, _ = pose(recipe.pde, grid, given, recipe.boundary or None, device)
+    return inputs, compute(posed, chosen.times, tolerance, recipe.solving.order)
 
 
 def _header(chosen: Plan, split: str, measured: dict[str, Any]) -> Header:
     recipe, inputs = chosen.recipe, laws(chosen, split)
     probe = draw(chosen, split, range(1), chosen.grid.refine(chosen.settings.refine))
-    given = [field for field in recipe.pde.inputs if field.name in inputs]
+    given = [field for field in recipe.pde.inputs_on(chosen.grid.axes) if field.name in inputs]
     scalars = [field for field in given if probe[field.name].ndim == 1]
     head, dirty = commit()
     return Header(
         name=recipe.name,
         grid=stored_grid(chosen, split),
         times=chosen.times,
-        evolving=recipe.pde.outputs,
+        boundary=recipe.conditions if recipe.boundary else {},
+        evolving=recipe.unknowns,
         constant=tuple(field for field in given if field not in scalars),
         parameters=tuple(field for field in scalars if inputs[field.name].random),
         fixed={field.name: float(probe[field.name][0]) for field in scalars if not inputs[field.name].random},
@@ -253,15 +358,9 @@ def _header(chosen: Plan, split: str, measured: dict[str, Any]) -> Header:
             "commit": head,
             "dirty": dirty,
             "versions": versions(),
-            "scheme": f"central finite differences of order {recipe.solving.order}, "
-            + ("multigrid-preconditioned conjugate gradients" if chosen.times is None else "ETDRK4 with error-controlled steps"),
+            "scheme": measured["error_floor"]["scheme"],
             "tolerance": recipe.solving.tolerance,
             "solve_points": list(chosen.solve_grid.shape),
             **measured,
         },
     )
-
-
-def _save(part: Path, arrays: dict[str, np.ndarray]) -> None:
-    with replacing(part) as aside, on_disk(part), aside.open("wb") as f:
-        np.savez(f, **arrays)  # pyright: ignore[reportArgumentType]

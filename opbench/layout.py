@@ -2,7 +2,7 @@
 
 Source: The Well, docs/data_format.md. The scales are at the root, since netCDF looks for dimensions among a group's ancestors only;
 `/dimensions/*` are soft links to them. The root attribute `opbench` holds, as JSON, what float32 coordinates cannot: the exact grid, the
-exact times (null for steady problems) and the provenance.
+exact times (null for steady problems), the conditions at the ends of bounded axes (The Well has one word for them) and the provenance.
 """
 
 import json
@@ -13,13 +13,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from opbench.config import canonical
+from opbench.boundary import Condition, Ends, Outflow
+from opbench.config import canonical, validate
 from opbench.errors import DataError
 from opbench.field import Field
 from opbench.grid import Grid
 
 Node = Any  # an h5py file, group or dataset: the layout says which, h5py's own types do not
 RESERVED = {"dataset_name", "grid_type", "grid_location", "n_spatial_dims", "n_trajectories", "simulation_parameters", "opbench"}
+WALL, OPEN, PERIODIC = "WALL", "OPEN", "PERIODIC"  # the kinds that The Well's reader knows
+Boundary = dict[str, dict[str, tuple[Condition, Condition]]]
 FIELD_GROUPS = ("t0_fields", "t1_fields", "t2_fields")  # scalars, vectors, matrices; opbench stores components as scalars
 
 
@@ -30,6 +33,7 @@ class Header:
     times: stored times in s, None for steady problems, whose `evolving` fields are the solution.
     evolving: (sample, time, *space), or (sample, *space) if steady; constant: (sample, *space); parameters: (sample,).
     fixed: parameters that are equal for the whole file; provenance: JSON data.
+    boundary: what `opbench.boundary.resolve` gives; where it is empty, the ends of bounded axes are walls of which no more is told.
     Raises DataError for names that clash and times that do not increase.
     """
 
@@ -41,6 +45,7 @@ class Header:
     parameters: tuple[Field, ...] = ()
     fixed: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    boundary: Mapping[str, Mapping[str, Ends]] = field(default_factory=dict)
 
     def __post_init__(self):
         names = [entry.name for entry in (*self.evolving, *self.constant, *self.parameters)] + list(self.fixed)
@@ -62,15 +67,25 @@ class Header:
         kinds = ((self.evolving, (*time, *self.grid.shape)), (self.constant, self.grid.shape), (self.parameters, ()))
         return {entry.name: shape for fields, shape in kinds for entry in fields}
 
+    def ends(self, axis: str) -> tuple[str, str]:
+        """The Well's words for the lower and the upper end of an axis: it is open where any unknown flows out."""
+        if self.grid.periodic[self.grid.axes.index(axis)]:
+            return PERIODIC, PERIODIC
+        sides = zip(*self.boundary[axis].values(), strict=True) if axis in self.boundary else ((), ())
+        lower, upper = (OPEN if any(isinstance(condition, Outflow) for condition in side) else WALL for side in sides)
+        return lower, upper
+
     def place(self, name: str) -> str:
         """Path of an array inside the file."""
         return f"scalars/{name}" if self.shapes[name] == () else f"t0_fields/{name}"
 
 
 def exact(header: Header) -> str:
-    """The JSON text of grid, times and provenance; raises DataError where provenance is not JSON data."""
+    """The JSON text of grid, times, boundary and provenance; raises DataError where provenance is not JSON data."""
+    told = {"grid": header.grid, "times": header.times, "provenance": header.provenance}
+    told |= {"boundary": header.boundary} if header.boundary else {}
     try:
-        return json.dumps(canonical({"grid": header.grid, "times": header.times, "provenance": header.provenance}), allow_nan=False)
+        return json.dumps(canonical(told), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise DataError(f"{header.name}: provenance is not JSON data ({error}); give text, finite numbers, lists and mappings") from error
 
@@ -92,6 +107,7 @@ def header_of(file: Node) -> Header:
         parameters=fields("scalars", "sample_varying", True),
         fixed={name: float(file.attrs[name]) for name in file.attrs["simulation_parameters"]},
         provenance=known["provenance"],
+        boundary=validate(Boundary, known.get("boundary", {}), "boundary"),
     )
 
 
@@ -106,8 +122,8 @@ def lay_out(file: Node, header: Header, samples: int) -> dict[str, Node]:
     file.attrs["n_trajectories"] = samples
     file.attrs["simulation_parameters"] = _texts(header.fixed)
     _dimensions(file, header, samples)
-    for axis, n, wraps in zip(grid.axes, grid.shape, grid.periodic, strict=True):
-        _boundary(file, axis, n, wraps)
+    for axis in grid.axes:
+        _boundary(file, header, axis)
     for name, value in header.fixed.items():
         file.attrs[name] = float(value)
         file[f"scalars/{name}"] = np.float32(value)
@@ -135,15 +151,17 @@ def _dimensions(file: Node, header: Header, samples: int) -> None:
         dimensions[name] = h5py.SoftLink(f"/{name}")
 
 
-def _boundary(file: Node, axis: str, n: int, periodic: bool) -> None:
-    kind = "PERIODIC" if periodic else "WALL"  # the third kind that The Well's reader knows is OPEN
-    group = file.create_group(f"boundary_conditions/{axis}_{kind.lower()}")
-    group.attrs.update({"bc_type": kind, "associated_dims": _texts([axis]), "associated_fields": _texts([])})
-    group.attrs.update({"sample_varying": False, "time_varying": False})
-    mask = np.zeros(n, dtype=bool)
-    mask[[0, -1]] = True
-    group["mask"] = mask
-    _attach(group["mask"], [axis])
+def _boundary(file: Node, header: Header, axis: str) -> None:
+    """A group for every kind of end that an axis has, with a mask of the ends that are of that kind."""
+    ends = header.ends(axis)
+    for kind in dict.fromkeys(ends):
+        group = file.create_group(f"boundary_conditions/{axis}_{kind.lower()}")
+        group.attrs.update({"bc_type": kind, "associated_dims": _texts([axis]), "associated_fields": _texts([])})
+        group.attrs.update({"sample_varying": False, "time_varying": False})
+        mask = np.zeros(len(file[axis]), dtype=bool)
+        mask[[0, -1]] = [end == kind for end in ends]
+        group["mask"] = mask
+        _attach(group["mask"], [axis])
 
 
 def _array(file: Node, header: Header, name: str) -> Node:

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from opbench.boundary import Side, named, resolve
 from opbench.config import Frozen, fingerprint, load_toml
-from opbench.errors import ConfigError, UnknownName
+from opbench.errors import ConfigError, OpbenchError
+from opbench.field import Field as Quantity
 from opbench.find import PACKAGE, find, known, names
 from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE
@@ -73,7 +75,7 @@ class Solving(Frozen):
     """
 
     tolerance: float = Field(gt=0)
-    order: Literal[2, 4, 6, 8]
+    order: Literal[2, 3, 4, 5, 6, 8]
     block: Count
 
 
@@ -88,10 +90,14 @@ class Scale(Frozen):
 
 
 class Recipe(Common):
-    """A dataset that the reference solver makes. `ood` replaces some of `given` in the split of that name."""
+    """A dataset that the reference solver makes. `ood` replaces some of `given` in the split of that name.
+
+    boundary: what holds at the ends of bounded axes, as in opbench.boundary; conditions are tables, { kind = "dirichlet", value = 1.0 }.
+    """
 
     equation: str
     seed: int = Field(ge=0)
+    boundary: dict[str, Side | tuple[Side, Side]] = Field(default_factory=dict)
     given: dict[str, AnySampler]
     ood: dict[str, AnySampler] = Field(default_factory=dict)
     solving: Solving
@@ -105,16 +111,32 @@ class Recipe(Common):
     def evolves(self) -> bool:
         return isinstance(self.pde, EvolutionPDE)
 
+    @property
+    def unknowns(self) -> tuple[Quantity, ...]:
+        return self.pde.outputs_on(self.domain.axes)
+
+    @property
+    def fields(self) -> tuple[Quantity, ...]:
+        """What is drawn for a sample, or has a default: initial states, coefficients and parameters."""
+        return (*(self.unknowns if self.evolves else ()), *self.pde.inputs_on(self.domain.axes))
+
+    @property
+    def conditions(self):
+        """The boundary, axis by axis and unknown by unknown."""
+        return resolve(self.boundary, self.domain.grid(tuple(9 for _ in self.domain.axes)), self.unknowns, self.equation)
+
     @model_validator(mode="after")
     def _fits_together(self):
         try:
             known("equation", self.equation, names("pdes"))
-            fields = {field.name: field for field in (*(self.pde.outputs if self.evolves else ()), *self.pde.inputs)}
+            fields = {field.name: field for field in self.fields}
+            at_ends = named(self.conditions) if self.boundary else set()
             for name in (*self.given, *self.ood):
-                known(f"field of {self.equation}", name, fields)
-        except UnknownName as error:
+                known(f"field of {self.equation}", name, {*fields, *at_ends})
+        except OpbenchError as error:
             raise ValueError(str(error)) from error
         missing = [name for name, field in fields.items() if field.default is None and name not in self.given]
+        missing += sorted(at_ends - set(self.given))
         if missing:
             raise ValueError(f"given: {', '.join(missing)} must be sampled for {self.equation}")
         faults = [*self._faults(), *(fault for key, scale in self.scales.items() for fault in self._scale_faults(f"scales.{key}", scale))]
@@ -127,10 +149,10 @@ class Recipe(Common):
             yield f"domain.axes: {self.equation} takes {' or '.join(map(str, self.pde.dims))} axes, got {len(self.domain.axes)}"
         if self.domain.axes != AXES[: len(self.domain.axes)]:
             yield f"domain.axes: expected {AXES[: len(self.domain.axes)]}, got {self.domain.axes}"
-        if self.evolves and not all(self.domain.periodic):
-            yield f"domain.periodic: {self.equation} evolves, which is solved on periodic axes only"
+        if self.evolves and not all(self.domain.periodic) and not self.boundary:
+            yield "boundary: an axis is bounded; say what holds at its ends"
         for name in self.ood:
-            if name not in [field.name for field in self.pde.outputs] and not (name in self.given and self.given[name].random):
+            if name not in [field.name for field in self.unknowns] and not (name in self.given and self.given[name].random):
                 yield f"ood.{name}: does not vary in training, so no model is told of it; shift something that does"
         for task in self.tasks:
             yield from task.budget_faults(self.scales)
@@ -190,6 +212,10 @@ class Part(Frozen):
     points: tuple[Count, ...]
     first: int = Field(ge=0)
     last: Count
+
+    @property
+    def samples(self) -> int:
+        return self.last - self.first
 
 
 AnyRecipe = Recipe | Foreign
@@ -258,9 +284,8 @@ class Plan(Frozen):
     @cached_property
     def fingerprint(self) -> str:
         """Equal exactly where all generated numbers are, up to rounding on another machine."""
-        content: dict[str, Any] = self.recipe.model_dump(
-            mode="json", include={"name", "version", "domain", "equation", "given", "ood", "solving"}
-        )
+        decisive = {"name", "version", "domain", "equation", "given", "ood", "solving"} | ({"boundary"} if self.recipe.boundary else set())
+        content: dict[str, Any] = self.recipe.model_dump(mode="json", include=decisive)
         decided = {"settings": self.settings.model_dump(mode="json", exclude={"points", "samples"}), "data_version": DATA_VERSION}
         return fingerprint(content | decided | {"seed": self.seed, "points": self.points, "samples": self.samples})
 

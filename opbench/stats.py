@@ -10,7 +10,7 @@ from opbench.errors import DataError
 from opbench.layout import FIELD_GROUPS, Node
 from opbench.store import opened
 
-BLOCK = 1 << 24  # values held at once
+BLOCK = 1 << 18  # values held at once
 
 Moments = tuple[int, np.ndarray, np.ndarray]  # count, mean, population variance
 

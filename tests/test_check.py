@@ -151,8 +151,14 @@ OURS = {
     "other domain": (described(grid=GRID | {"upper": [2, 1]}), "/x: the coordinates are not those of the recorded grid"),
     "other boundary": (
         described(grid=GRID | {"periodic": [True, True], "upper": [1, 1.5]}),
-        "/boundary_conditions: none says that axis y is",
+        "/boundary_conditions: the lower end of y is PERIODIC, told is WALL",
     ),
+    "an end is not told": (entry("boundary_conditions/x_periodic/mask", -1, False), "the upper end of x is PERIODIC, told is nothing"),
+    "other conditions": (
+        described(boundary={"y": {"velocity": [{"kind": "neumann"}, {"kind": "outflow"}]}}),
+        "/boundary_conditions: the upper end of y is OPEN, told is WALL",
+    ),
+    "no such condition": (described(boundary={"y": {"velocity": [{"kind": "sponge"}] * 2}}), "'opbench' does not describe the file"),
     "other times": (described(times=[0.0, 0.1, 0.3]), "/time: the coordinates are not those"),
     "times fall": (described(times=[0.0, 0.1, 0.05]), "times must be finite and increase strictly"),
     "times too close": (described(times=[0.0, 0.1, 0.1 + 1e-12]), "/time: the coordinates are not those"),

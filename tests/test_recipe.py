@@ -47,7 +47,7 @@ def test_a_recipe_with_two_typos_tells_both_with_their_paths(tmp_path):
         (('kind = "trajectory"', 'kind = "static"'), "'static' does not fit burgers, which evolves"),
         (('kind = "final"', 'kind = "trajectory"'), "'trajectory' is declared more than once"),
         (('axes = ["x"]', 'axes = ["z"]'), "domain.axes: expected"),
-        (("periodic = [true]", "periodic = [false]"), "solved on periodic axes only"),
+        (("periodic = [true]", "periodic = [false]"), "an axis is bounded; say what holds at its ends"),
         (("[ood.velocity]", "[ood.viscosity]"), "ood.viscosity: does not vary in training"),
     ],
 )

@@ -19,9 +19,12 @@ from hypothesis import strategies as st
 from small_files import SAMPLES, arrays, blocks, header, make
 from torch.utils.data import DataLoader
 
+from opbench.boundary import Dirichlet, Neumann, Outflow, Robin, resolve
+from opbench.check import check
 from opbench.errors import DataError, UnknownName
 from opbench.field import Field
-from opbench.store import Stored, to_xarray, write
+from opbench.grid import Grid
+from opbench.store import Header, Stored, to_xarray, write
 
 ROOT = Path(__file__).parents[1]
 EVERY_KIND = pytest.mark.parametrize(("dims", "steady"), [(dims, steady) for dims in (1, 2, 3) for steady in (False, True)])
@@ -50,6 +53,27 @@ def test_what_is_written_is_read_bit_by_bit(tmp_path, dims, steady):
         read = stored.read(name)
         assert read.dtype == np.float32
         np.testing.assert_array_equal(read, values, err_msg=name)
+
+
+def test_each_end_has_the_wells_word_and_the_exact_condition_and_a_file_without_conditions_has_walls(tmp_path):
+    grid = Grid(("x", "y", "z"), (4, 5, 3), (0.0,) * 3, (1.0,) * 3, (False, False, True))
+    velocity, pressure = Field("velocity", "m/s"), Field("pressure", "Pa")
+    told = {
+        "x": ({"velocity": Dirichlet("inflow"), "pressure": Neumann()}, {"velocity": Outflow(), "pressure": Robin(2.0, 0.1)}),
+        "y": Outflow(),
+    }
+    boundary = resolve(told, grid, (velocity, pressure), "example")
+    for name, conditions in (("told", boundary), ("plain", {})):
+        written = Header(name, grid, None, (velocity, pressure), provenance={"seed": 1}, boundary=conditions)
+        write(tmp_path / name, written, 2, [arrays(written, 2)])
+        assert Stored(tmp_path / name).header == written
+        assert check(tmp_path / name) == []
+    with h5py.File(tmp_path / "told") as file:
+        masks = {key: np.flatnonzero(group["mask"]).tolist() for key, group in file["boundary_conditions"].items()}
+    assert masks == {"x_wall": [0], "x_open": [3], "y_open": [0, 4], "z_periodic": [0, 2]}
+    with h5py.File(tmp_path / "plain") as file:
+        assert set(file["boundary_conditions"]) == {"x_wall", "y_wall", "z_periodic"}
+        assert "boundary" not in json.loads(file.attrs["opbench"])
 
 
 @EVERY_KIND
@@ -321,7 +345,8 @@ def test_a_killed_writer_leaves_no_file_under_the_final_name(tmp_path):
 
 @pytest.mark.parametrize("room", [1, 3000, 17_000])  # at the first bytes, in the layout, in the numbers (a whole file has 20 kB)
 def test_a_full_disk_leaves_no_file_and_is_told_in_one_line(tmp_path, room):
-    limit = f"import resource; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
+    # Python would leave a cut-off .pyc of what it imports, which breaks every later import
+    limit = f"import resource; sys.dont_write_bytecode = True; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
     with writer(tmp_path / "file.hdf5", before=limit) as process:
         told, noise = process.communicate()
     assert told == f"DataError {tmp_path / 'file.hdf5'}: cannot be written: File too large; mend that and write again\n", told + noise

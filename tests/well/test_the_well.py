@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
+from opbench.boundary import Dirichlet, Outflow, resolve
 from opbench.field import Field
 from opbench.grid import Grid
 from opbench.stats import write_stats
@@ -113,3 +114,16 @@ def test_it_exports_our_files_to_xarray(tmp_path):
     exported = dataset(tmp_path).to_xarray("numpy")
     assert exported["velocity"].dims == ("sample", "time", "x", "y")
     np.testing.assert_array_equal(exported["velocity"], np.concatenate([values["velocity"] for _, values in files]))
+
+
+def test_it_sees_walls_and_open_ends_side_by_side(tmp_path):
+    grid = Grid(("x", "y"), (4, 5), (0.0, 0.0), (1.0, 1.0), (False, False))
+    density = Field("density", "kg/m^3")
+    boundary = resolve({"x": (Dirichlet(1.0), Outflow()), "y": Outflow()}, grid, (density,), "example")
+    header = Header("example", grid, (0.0, 1.0), (density,), boundary=boundary)
+    path = tmp_path / "data" / "train" / "example.hdf5"
+    path.parent.mkdir(parents=True)
+    write(path, header, SAMPLES, [{"density": np.ones((SAMPLES, 2, 4, 5), np.float32)}])
+    seen = dataset(tmp_path, n_steps_input=1, n_steps_output=1)[0]["boundary_conditions"]
+    wall, open_ = BoundaryCondition.WALL.value, BoundaryCondition.OPEN.value
+    np.testing.assert_array_equal(seen, [[wall, open_], [open_, open_]])
