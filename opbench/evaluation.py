@@ -5,24 +5,27 @@ import inspect
 import marshal
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.build import Plain, build_model
 from opbench.config import canonical, fingerprint, validate
-from opbench.errors import ModelError, OpbenchError
+from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
 from opbench.generation import Report
-from opbench.losses import Loss
+from opbench.losses import Loss, LossSettings
 from opbench.metrics import metrics
-from opbench.model import Normalized, OperatorModel
+from opbench.model import Normalized, OperatorModel, Samples
 from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
-from opbench.record import DECIDED, Machine, Record, file_name, finite, read_records, save, shipped
+from opbench.record import Machine, Record, decided, file_name, finite, read_records, save, shipped
+from opbench.residual import Residual, unfit
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, predict, train
 from opbench.version import __version__
@@ -37,6 +40,7 @@ def evaluate(
     task: str = "burgers_1d",
     *,
     loss: str = "data",
+    labels: int | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     scale: str | None = None,
@@ -49,6 +53,7 @@ def evaluate(
     """Train a model on a task under the task's budget, score it, write its record below out/records and its weights below out/runs.
 
     model: a name that `opbench list` shows, `module:Class`, `path/to/file.py:Class`, or a class.
+    labels: how many training samples the loss may read the references of; None is all.
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
     data: where the dataset's files lie, or are put. report, progress: called after each solved block, each epoch.
@@ -59,29 +64,33 @@ def evaluate(
     if not (isinstance(seed, int) and 0 <= seed < 2**63):
         raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    objective = find("losses", loss, Loss)
-    model_settings, train_settings = _sorted_settings(settings or {})
+    model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
+    objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
     torch.manual_seed(seed)
     operator = build_model(model, chosen.spec, model_settings)
+    _require_trainable(operator, model, loss, objective, chosen_settings)
     training = _training(chosen, operator, train_settings)
     label = _label(model)
     about = {
         **_about_model(operator, label),
         **_about_run(settings or {}),
-        "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, seed, place, settings or {}),
+        "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
         "loss": loss,
+        "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
+        "labels": labels,
         "training": canonical(training),
         "seed": seed,
     }
     splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
     about |= _about_data(chosen, splits)
-    identity = fingerprint([*(about[key] for key in sorted(DECIDED)), seed])
+    identity = fingerprint([*(about[key] for key in sorted(decided(about))), seed])
     run = Path(out) / "runs" / chosen.recipe.name / f"{file_name(label)}-{identity[:12]}"
-    network = Normalized(operator).to(place)
+    network = Normalized(operator, mollifier(chosen, chosen_settings, place)).to(place)
     with _exact_convolutions():
         train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-        outcome = train(network, objective(), train_samples, valid_samples, training, seed, identity, run, progress)  # pyright: ignore[reportAbstractUsage]
-        scores = _scores(network, splits, place, training.batch_size)
+        train_samples = shown(train_samples, objective, labels)
+        outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
+        scores = _scores(chosen, network, splits, place, training.batch_size)
         record = Record(
             **about, **_about_outcome(outcome), **scores, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
         )
@@ -111,15 +120,62 @@ def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **op
             evaluate(model, task, scale=record.scale, out=out, **options)
 
 
-def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings of the model and of the training, by their names behind the dot."""
-    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
+def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Settings of the model, of the training and of the loss, by their names behind the dot."""
+    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}}
     for key, value in settings.items():
         head, dot, name = key.partition(".")
         if not dot:
-            raise OpbenchError(f"setting '{key}': expected model.<name>=<value> or train.<name>=<value>; say which it belongs to")
+            raise OpbenchError(f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>; say which it belongs to")
         parts[known("kind of setting", head, parts)][name] = value
-    return parts["model"], parts["train"]
+    return parts["model"], parts["train"], parts["loss"]
+
+
+def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping[str, Any], place: str) -> tuple[Loss, LossSettings]:
+    """The loss as the user asked for it; raises ConfigError where it does not fit the task or the labels."""
+    kind = find("losses", loss, Loss)
+    for name in settings:
+        known(f"setting of the loss {loss}", name, kind.Settings.model_fields)
+    made = validate(kind.Settings, dict(settings), f"loss {loss}")
+    if labels is not None and not kind.labels:
+        raise ConfigError(f"labels: the loss {loss} reads none; leave --labels out, or take --loss both")
+    if labels is not None and not (isinstance(labels, int) and labels > 0):
+        raise ConfigError(f"labels: expected a whole number, 1 or more, got {labels!r}; --loss physics needs none")
+    return kind.of(chosen, made, place), made
+
+
+def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:
+    """Raises ModelError for a model that is fitted to references where there are none, or where its output is not to be them."""
+    if (not objective.labels or settings.ends == "exact") and operator.fitted:
+        raise ModelError(f"{_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
+    if not any(parameter.requires_grad for parameter in operator.parameters()) and objective.unlabelled:
+        raise ModelError(f"{_label(model)}: has nothing to train with the loss {loss}; take --loss data")
+
+
+def mollifier(chosen: Problem, settings: LossSettings, place: str) -> Callable[[Tensor], Tensor] | None:
+    """What makes the unknowns zero at the ends where they are; raises ConfigError where a task's equation says nothing of them."""
+    if settings.ends == "free":
+        return None
+    residual = Residual(chosen, device=place)
+    if not any(homogeneous(condition) and isinstance(condition, Dirichlet) for *_, condition in conditions(residual.posed.conditions)):
+        return None
+    times = chosen.spec.out_channels // len(residual.unknowns)
+    return lambda coords: residual.mollifier(coords).expand(-1, times, *coords.shape[:-1]).flatten(0, 1)
+
+
+def shown(train: Samples, loss: Loss, labels: int | None) -> Samples:
+    """The training split as a loss may see it: references of its first `labels` samples, NaN for the others.
+
+    A loss that learns from labelled samples alone goes through those again and again, so that an epoch has as many steps.
+    Raises ConfigError for more labels than samples.
+    """
+    if labels is not None and labels > len(train):
+        raise ConfigError(f"labels: expected at most {len(train)}, the samples of the training split, got {labels}")
+    if not loss.unlabelled:
+        return train if labels is None else train[torch.arange(len(train), device=train.given.device) % labels]
+    reference = train.reference.clone()
+    reference[0 if not loss.labels else labels if labels is not None else len(train) :] = float("nan")
+    return Samples(train.given, reference, train.coords)
 
 
 def _training(chosen: Problem, operator: OperatorModel, settings: Mapping[str, Any]) -> Training:
@@ -179,9 +235,10 @@ def _source(cls: type) -> str:
     return fingerprint(sums)
 
 
-def _command(model: str, task: str, scale: str, loss: str, seed: int, place: str, settings: Mapping[str, Any]) -> str:
+def _command(model: str, task: str, scale: str, loss: str, labels: int | None, seed: int, place: str, settings: Mapping[str, Any]) -> str:
     """The command that repeats a run, files named as they were then."""
     words = ["opbench", "evaluate", "--model", model, "--task", task, "--scale", scale, "--loss", loss, "--seed", str(seed)]
+    words += [] if labels is None else ["--labels", str(labels)]
     return shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in settings.items())])
 
 
@@ -207,9 +264,9 @@ def _about_outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _scores(network: Normalized, splits: Mapping[str, Split], place: str, batch_size: int) -> dict[str, Any]:
+def _scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], place: str, batch_size: int) -> dict[str, Any]:
     """Every metric on every scored split; a split on another grid than the training's only where the model runs there."""
-    scores, per_sample, skipped = {}, {}, {}
+    scores, per_sample, skipped, floors = {}, {}, {}, {}
     for name in (name for name in SCORED if name in splits):
         reason = network.model.one_resolution
         if reason and splits[name].spec.grid != splits["train"].spec.grid:
@@ -224,6 +281,17 @@ def _scores(network: Normalized, splits: Mapping[str, Split], place: str, batch_
                 raise
             skipped[name] = str(error)  # the model has not said that it knows one grid only, but so it is
             continue
+        if not unfit(chosen):
+            residual = Residual(chosen, splits[name].spec.grid, place)
+            values["physics_residual"] = _left(residual, samples.given, prediction, batch_size)
+            floors[name] = finite(float(_left(residual, samples.given, samples.reference, batch_size).mean()))
         scores[name] = {key: finite(float(value.mean())) for key, value in values.items()}
         per_sample[name] = {key: [finite(v) for v in value.tolist()] for key, value in values.items()}
-    return {"scores": scores, "per_sample": per_sample, "not_scored": skipped}
+    return {"scores": scores, "per_sample": per_sample, "not_scored": skipped, "physics_floor": floors}
+
+
+@torch.no_grad()
+def _left(residual: Residual, given: Tensor, fields: Tensor, batch_size: int) -> Tensor:
+    """What the equation leaves of each sample's fields, relative, (n,) float64."""
+    batches = zip(given.split(batch_size), fields.split(batch_size), strict=True)
+    return torch.cat([residual.relative(*batch) for batch in batches]).double().cpu()

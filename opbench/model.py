@@ -1,6 +1,7 @@
 """What a model is: given fields on a grid in, asked fields on that grid out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -83,6 +84,11 @@ class OperatorModel(nn.Module, ABC):
         """Called before each epoch, counted from 0; what it does must follow from its arguments and the weights alone."""
 
     @property
+    def fitted(self) -> bool:
+        """Whether `prepare` reads the references, so that there is no model without them."""
+        return type(self).prepare is not OperatorModel.prepare
+
+    @property
     def final(self) -> bool:
         """Whether the model has its final form; the weights of an earlier form are never kept as the best."""
         return True
@@ -99,6 +105,7 @@ class Normalized(nn.Module):
     """A model that sees zero-mean, unit-variance channels; to the outside everything is in physical units.
 
     The statistics come from `prepare`, so from the training split only. A channel that never varies keeps its scale.
+    mollifier: positions (*s, d) -> (c_out, *s), what the output is multiplied by in the end: where it is zero, so is the prediction.
     """
 
     given_mean: Tensor
@@ -106,9 +113,10 @@ class Normalized(nn.Module):
     reference_mean: Tensor
     reference_std: Tensor
 
-    def __init__(self, model: OperatorModel):
+    def __init__(self, model: OperatorModel, mollifier: Callable[[Tensor], Tensor] | None = None):
         super().__init__()
         self.model = model
+        self.mollifier = mollifier
         ones = [1] * model.spec.dims
         for name, channels in (("given", model.spec.in_channels), ("reference", model.spec.out_channels)):
             self.register_buffer(f"{name}_mean", torch.zeros(channels, *ones))
@@ -121,6 +129,8 @@ class Normalized(nn.Module):
         for name, values in (("given", given), ("reference", reference)):
             axes = [0, *range(2, values.ndim)]
             std, mean = torch.std_mean(values.double(), dim=axes, correction=0, keepdim=True)
+            if name == "reference" and self.mollifier is not None:
+                std, mean = _std_mean_beside(values.double(), self.mollifier(coords).double())
             getattr(self, f"{name}_mean").copy_(mean[0])
             getattr(self, f"{name}_std").copy_(torch.where(std > 0, std, 1.0)[0])
         given = (given - self.given_mean) / self.given_std
@@ -136,7 +146,16 @@ class Normalized(nn.Module):
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         """(b, c_in, *s), (*s, d) -> (b, c_out, *s), physical units in and out."""
         prediction = self.model((given - self.given_mean) / self.given_std, coords)
-        return prediction * self.reference_std + self.reference_mean
+        prediction = prediction * self.reference_std + self.reference_mean
+        return prediction if self.mollifier is None else self.mollifier(coords) * prediction
 
     def provenance(self) -> dict[str, str]:
         return self.model.provenance()
+
+
+def _std_mean_beside(values: Tensor, mollifier: Tensor) -> tuple[Tensor, Tensor]:
+    """Per channel, the mean c and deviation of values / mollifier, points weighed by mollifier^2: the c m(x) nearest to the values."""
+    axes, whole = [0, *range(2, values.ndim)], len(values) * mollifier.square().flatten(1).sum(1)
+    whole = whole.reshape(1, -1, *[1] * (values.ndim - 2))
+    mean = (values * mollifier).sum(axes, keepdim=True) / whole
+    return ((values - mean * mollifier).square().sum(axes, keepdim=True) / whole).sqrt(), mean

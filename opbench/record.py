@@ -2,9 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import Field
 
 from opbench.atomic import write_bytes
 from opbench.config import Frozen, fingerprint, validate
@@ -23,14 +25,19 @@ class Machine(Frozen):
     tf32: bool
 
 
-# What moves a run's numbers, beside its seed and the machine.
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
+
+
+SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
 
 
 class Record(Frozen):
     """Everything that a run depended on, and what came out. A number that is not finite is null, and the run's status says why.
 
     changes: what the user set beside the task's budget and the model's defaults.
+    labels: training samples whose references were read; None is all of them, or none where the loss reads none.
+    loss_settings: those of the loss that differ from what a loss without settings does.
+    physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.
     """
 
@@ -51,6 +58,8 @@ class Record(Frozen):
     provenance: dict[str, str]
     parameters: int
     loss: str
+    loss_settings: dict[str, Any] = Field(default_factory=dict)
+    labels: int | None = None
     training: dict[str, Any]
     seed: int
     status: Literal["trained", "diverged", "fitted"]
@@ -59,6 +68,7 @@ class Record(Frozen):
     scores: Scores
     per_sample: dict[str, dict[str, list[float | None]]]
     not_scored: dict[str, str]
+    physics_floor: dict[str, float | None] = Field(default_factory=dict)
     seconds: dict[str, float]
     samples_per_second: float | None
     opbench: str
@@ -71,7 +81,7 @@ class Record(Frozen):
     @property
     def configuration(self) -> str:
         """Equal for runs that differ in nothing but the seed (and where they ran)."""
-        return fingerprint(self.model_dump(mode="json", include=DECIDED))
+        return fingerprint(decided(self.model_dump(mode="json")))
 
     @property
     def fingerprint(self) -> str:
@@ -79,6 +89,11 @@ class Record(Frozen):
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), allow_nan=False, indent=1)
+
+
+def decided(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What moves a run's numbers, beside its seed and the machine."""
+    return {name: about[name] for name in DECIDED} | {name: about[name] for name in SINCE if about[name]}
 
 
 def finite(value: float) -> float | None:

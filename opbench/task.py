@@ -138,7 +138,7 @@ def _foreign_spec(recipe: Foreign, split: str) -> Spec:
 
 def _spec(chosen: Plan, kind: str) -> Spec:
     """The channels of a task: states and the coefficients that differ between training samples, so that a model must be told."""
-    states = [field.name for field in chosen.recipe.pde.outputs]
+    states = [field.name for field in chosen.recipe.unknowns]
     told = [name for name, law in laws(chosen, "train").items() if law.random and name not in states]
     times = chosen.times or ()
     asked = {"static": (None,), "final": times[-1:], "trajectory": times[1:], "step": (None,)}[kind]

@@ -1,4 +1,7 @@
-"""The only training loop: AdamW on a loss over the training split; kept are the weights with the least validation error."""
+"""The only training loop: AdamW on a loss over the training split; kept are the weights with the least validation error.
+
+The validation error is the relative L2 error, or for a loss that reads no reference the loss itself.
+"""
 
 import math
 import time
@@ -15,7 +18,6 @@ from opbench.checkpoint import Tensors, copy_of, put_back, read, tensors_of, wri
 from opbench.config import Frozen, canonical, fingerprint, validate
 from opbench.errors import DataError, Interrupted
 from opbench.losses import Loss
-from opbench.metrics import relative_l2
 from opbench.model import Normalized, Samples
 
 RISE = {"cosine": 0.0, "one_cycle": 0.3}  # part of the steps in which the learning rate rises; 0.3 and 1/25: torch's OneCycleLR
@@ -93,12 +95,12 @@ def train(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         clock = _Clock()
-        model.prepare(train.given, train.reference, train.coords)
+        model.prepare(train.given, loss.expected(train), train.coords)
         if any(parameter.requires_grad for parameter in model.parameters()):
             run = _Run(model, loss, train, valid, training, seed, clock)
             outcome = _follow(run, path, fingerprint([training, seed, identity]), progress)
         else:
-            outcome = clock.lap(_fitted(_valid_error(model, valid, training.batch_size), len(train)))
+            outcome = clock.lap(_fitted(_valid_error(model, loss, valid, training.batch_size), len(train)))
     if folder is not None:
         write(folder / WEIGHTS, tensors_of(model), _description(model, training, seed, identity))
     return outcome
@@ -130,8 +132,9 @@ def _description(model: Normalized, training: Training, seed: int, identity: str
     return canonical({**made, "training": training, "seed": seed, "identity": identity})
 
 
-def _valid_error(model: Normalized, valid: Samples, batch_size: int) -> float:
-    return relative_l2(predict(model, valid, batch_size), valid.reference).mean().item()
+def _valid_error(model: Normalized, loss: Loss, valid: Samples, batch_size: int) -> float:
+    with torch.no_grad():
+        return loss.validation(predict(model, valid, batch_size), valid)
 
 
 def _fitted(error: float, samples: int) -> Outcome:
@@ -171,7 +174,7 @@ class _Run:
         """Train on every sample once, validate, keep the weights if they are the best so far."""
         self.model.begin_epoch(self.outcome.epochs, self.training.epochs)
         train_loss = self._step_through()
-        valid_error = _valid_error(self.model, self.valid, self.training.batch_size)
+        valid_error = _valid_error(self.model, self.loss, self.valid, self.training.batch_size)
         epoch = self.outcome.epochs + 1
         curve = (*self.outcome.curve, (epoch, train_loss, valid_error))
         outcome = replace(self.outcome, epochs=epoch, samples=self.outcome.samples + len(self.samples), curve=curve)

@@ -8,10 +8,14 @@ import pytest
 import torch
 
 import opbench
-from opbench.errors import Interrupted, ModelError, OpbenchError
-from opbench.evaluation import BASELINES, place_among_baselines
+from opbench.build import build_model
+from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError, UnknownName
+from opbench.evaluation import BASELINES, mollifier, place_among_baselines
+from opbench.losses.data import DataLoss
+from opbench.model import Normalized, Samples
 from opbench.provenance import sha256
 from opbench.record import read_records
+from opbench.task import Split, problem
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
 
@@ -164,3 +168,119 @@ def test_a_users_mistake_is_told_before_anything_is_trained(home, call, error, m
     with pytest.raises(error, match=message):
         run(home, **call, out=home / "mistakes")
     assert not (home / "mistakes").exists()
+
+
+DARCY = """
+name = "square"
+version = 1
+summary = "A few samples of Darcy, for tests"
+source = "made here"
+equation = "darcy"
+seed = 1
+[domain]
+axes = ["x", "y"]
+lower = [0.0, 0.0]
+upper = [1.0, 1.0]
+periodic = [false, false]
+[given.permeability]
+sampler = "log_normal"
+amplitude = 3.0
+tau = 3.0
+alpha = 2.0
+modes = 4
+[solving]
+tolerance = 1e-8
+order = 2
+block = 4
+[scales.mini]
+points = [17, 17]
+refine = 2
+samples = { train = 24, valid = 4, test = 4, finer = 2 }
+[[tasks]]
+kind = "static"
+version = 1
+epochs = { mini = 60 }
+batch_size = 8
+"""
+
+
+@pytest.fixture(scope="module")
+def square(home) -> str:
+    (home / "square.toml").write_text(DARCY)
+    return "square.toml"
+
+
+def test_an_operator_is_trained_by_the_equation_alone_and_its_residual_stands_beside_the_references(home, square):
+    settings = {"train.epochs": 60, "model.modes": 4, "model.width": 16}
+    physics = run(home, "fast_fno", task=square, loss="physics", settings=settings)
+    untrained = run(home, "fast_fno", task=square, loss="physics", settings=settings | {"train.learning_rate": 1e-9})
+    assert physics.scores["test"]["relative_l2"] < 0.5 * untrained.scores["test"]["relative_l2"], (physics.scores, untrained.scores)
+    assert 0 < physics.physics_floor["test"] < 0.1
+    assert physics.scores["test"]["physics_residual"] > physics.physics_floor["test"]
+    assert physics.loss_settings == {"ends": "exact", "norm": "auto"}
+    assert len({physics.configuration, untrained.configuration}) == 2
+
+
+def test_a_loss_that_reads_no_labels_does_not_depend_on_them(home, square, monkeypatch):
+    settings = {"train.epochs": 2}
+    plain = run(home, "fast_fno", task=square, loss="physics", settings=settings)
+    read = Split.samples
+
+    def spoilt(split):
+        samples = read(split)
+        return Samples(samples.given, samples.reference + 1.0, samples.coords)
+
+    monkeypatch.setattr(Split, "samples", spoilt)
+    again = run(home, "fast_fno", task=square, loss="physics", settings=settings)
+    assert again.weights_sha256 == plain.weights_sha256
+    assert again.scores["test"]["relative_l2"] != plain.scores["test"]["relative_l2"]
+
+
+def test_exact_ends_are_exact_with_every_loss(home, square):
+    for loss in ("data", "both", "physics"):
+        record = run(home, "fast_fno", task=square, loss=loss, settings={"loss.ends": "exact"})
+        assert record.loss_settings["ends"] == "exact"
+    chosen, split = problem(str(home / square)), problem(str(home / square)).split("test", home / "data").samples()
+    operator = build_model("fast_fno", chosen.spec, {})
+    settings = DataLoss.Settings(ends="exact")
+    network = Normalized(operator, mollifier(chosen, settings, "cpu"))
+    network.prepare(split.given, split.reference, split.coords)
+    prediction = network(split.given, split.coords).detach()
+    assert float(prediction[:, :, 0].abs().max()) == float(prediction[..., -1].abs().max()) == 0.0
+    assert float(prediction[:, :, 1:-1, 1:-1].abs().min()) > 0
+
+
+def test_labels_settings_and_the_plain_data_loss_have_their_own_fingerprints(home):
+    settings = {"train.epochs": 1}
+    records = [
+        run(home, "fast_fno", settings=settings),
+        run(home, "fast_fno", settings=settings, labels=3),
+        run(home, "fast_fno", settings=settings, labels=3, loss="both"),
+        run(home, "fast_fno", settings=settings | {"loss.weight": 0.1}, labels=3, loss="both"),
+    ]
+    assert len({record.configuration for record in records}) == 4
+    assert records[0].loss_settings == {}
+    assert "--labels 3" in records[1].command
+    assert "--set=loss.weight=0.1" in records[3].command
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ({"model": "linear", "loss": "physics"}, ModelError, "is fitted to references as they are; take --loss data"),
+        ({"model": "persistence", "loss": "physics"}, ModelError, "has nothing to train with the loss physics"),
+        ({"model": "fast_fno", "loss": "physics", "labels": 3}, ConfigError, "the loss physics reads none"),
+        ({"model": "fast_fno", "loss": "both", "labels": 0}, ConfigError, "--loss physics needs none"),
+        ({"model": "fast_fno", "loss": "both", "settings": {"loss.wieght": 1}}, UnknownName, "did you mean 'weight'"),
+        ({"model": "fast_fno", "loss": "physics", "settings": {"loss.norm": "inverse"}}, ConfigError, "take --set loss.norm=l2"),
+    ],
+)
+def test_what_does_not_fit_a_loss_is_told_before_anything_is_trained(home, call, error, message):
+    with pytest.raises(error, match=message):
+        run(home, **call, out=home / "unfit")
+    assert not (home / "unfit").exists()
+
+
+def test_foreign_data_have_no_equation_to_train_by(home):
+    with pytest.raises(ConfigError, match="darcy_neuralop/static comes without an equation; train on data"):
+        opbench.evaluate("fast_fno", "darcy_neuralop", loss="physics", out=home / "unfit", device="cpu")

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from opbench.leaderboard.table import boards, write
 from opbench.recipe import Recipe, datasets, load_recipe, plan
 from opbench.record import read_records
 from opbench.task import problem
 
-RECORDS = [
-    r for r in read_records(Path(__file__).parent.parent / "leaderboards" / "records") if r.machine.device == "cpu" and not r.changes
-]
-MINI = [name for name in datasets() if isinstance(load_recipe(name), Recipe)]
+FOLDER = Path(__file__).parent.parent / "leaderboards"
+ALL = list(read_records(FOLDER / "records"))
+RECORDS = [r for r in ALL if r.machine.device == "cpu" and not r.changes]
+RECORDED = {r.dataset for r in RECORDS}
+MINI = [name for name in datasets() if name in RECORDED and isinstance(load_recipe(name), Recipe)]
 FAMILIES = ("fno", "ifno", "deeponet", "multionet")
 
 
@@ -21,6 +23,10 @@ def error(dataset: str, model: str, split: str = "test") -> float:
     found = {r.seed: r for r in RECORDS if r.task == task and r.model == model and r.scale in ("mini", "full")}
     assert found, f"no record of {model} on {task}"
     return statistics.fmean(r.scores[split]["relative_l2"] for r in found.values())
+
+
+def test_the_first_leaderboards_are_there():
+    assert {"burgers_1d", "darcy_2d", "navier_stokes_2d", "darcy_neuralop"} <= RECORDED
 
 
 @pytest.mark.parametrize("model", FAMILIES)
@@ -41,6 +47,11 @@ def test_the_records_are_of_the_data_that_the_recipes_make_today():
     for name in MINI:
         today = plan(load_recipe(name), "mini").fingerprint
         assert {r.data_fingerprint for r in RECORDS if r.dataset == name and r.scale == "mini"} == {today}, name
+
+
+def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
+    rendered = {path.name: path.read_text(encoding="utf-8") for path in write(boards(ALL), tmp_path)}
+    assert rendered == {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}, "run `opbench table`"
 
 
 @pytest.mark.slow

@@ -51,6 +51,14 @@ def test_an_error_within_twice_the_datas_own_is_marked():
     assert cells(record(error=2.1e-6))[0][3] == "2.1e-06"
 
 
+def test_the_datas_own_error_stands_above_the_scores_also_where_nobody_knows_it():
+    ours, others = (boards([record(error_floor=floor)])[0] for floor in (record().error_floor, {}))
+    for printed in (markdown(ours, "command"), text(ours)):
+        assert "the data's own error: test 1.0e-06)" in printed
+    for printed in (markdown(others, "command"), text(others)):
+        assert "the data's own error: not known)" in printed
+
+
 def test_a_record_cannot_break_the_table_or_inject_markup():
     (board,) = boards([record(model="x|y<script>\nz")])
     lines = [line for line in markdown(board, "command").splitlines() if line.startswith("|")]

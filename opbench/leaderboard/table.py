@@ -10,6 +10,7 @@ from opbench.record import Record
 
 METRIC = "relative_l2"
 ABOUT = "Mean relative L2 error over samples, then over seeds (± standard deviation from three seeds on)."
+RESIDUAL = "physics_residual"
 COLUMNS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")
 
 
@@ -37,23 +38,32 @@ def boards(records: Iterable[Record]) -> list[Board]:
     return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
 
 
+def columns(board: Board) -> tuple[str, ...]:
+    """COLUMNS, and what the task's equation leaves of the test predictions (of the references), where that was measured."""
+    if not any(r.physics_floor for r in board.records):
+        return COLUMNS
+    place = COLUMNS.index("training")
+    return (*COLUMNS[:place], "residual (reference's)", *COLUMNS[place:])
+
+
 def rows(board: Board) -> list[tuple[str, ...]]:
-    """Cells by COLUMNS, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
+    """Cells by `columns`, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
     configurations: dict[tuple[str, str], list[Record]] = {}
     for record in board.records:
         configurations.setdefault((record.configuration, str(record.machine)), []).append(record)
     ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _rank(runs), runs[0].model))
-    return [_cells(runs) for runs in ordered]
+    return [_cells(runs, len(columns(board)) > len(COLUMNS)) for runs in ordered]
 
 
-def _cells(runs: Sequence[Record]) -> tuple[str, ...]:
+def _cells(runs: Sequence[Record], with_residual: bool) -> tuple[str, ...]:
     first = runs[0]
     changes = ", ".join(f"{name} = {value}" for name, value in first.changes.items())
     return (
         f"{first.model} ({changes})" if changes else first.model,
-        first.loss,
+        first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
         f"{first.parameters:,}",
         *(_score(runs, split) for split in ("test", "ood", "finer")),
+        *([_residual(runs)] if with_residual else []),
         f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
         str(len(runs)),
         str(_diverged(runs)),
@@ -70,8 +80,8 @@ def _rank(runs: Sequence[Record]) -> float:
     return float("inf") if mean is None else mean
 
 
-def _values(runs: Sequence[Record], split: str) -> list[float]:
-    values = (r.scores.get(split, {}).get(METRIC) for r in runs if r.status != "diverged")
+def _values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
+    values = (r.scores.get(split, {}).get(metric) for r in runs if r.status != "diverged")
     return [value for value in values if value is not None]
 
 
@@ -91,6 +101,11 @@ def _score(runs: Sequence[Record], split: str) -> str:
     return f"{mean:.4g}{spread}{' (saturated)' if floor is not None and mean < 2 * floor else ''}"
 
 
+def _residual(runs: Sequence[Record]) -> str:
+    values, floor = _values(runs, "test", RESIDUAL), runs[0].physics_floor.get("test")
+    return f"{statistics.fmean(values):.3g} ({floor:.3g})" if values and floor is not None else "-"
+
+
 def _floor(record: Record, split: str) -> float | None:
     means = [field["relative_l2"]["mean"] for field in record.error_floor.get(split, {}).values()]
     return max(means) if means else None
@@ -98,8 +113,9 @@ def _floor(record: Record, split: str) -> float | None:
 
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
+    heads = columns(board)
     lines = [
-        "| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *([_escape(c) for c in row] for row in rows(board)))
+        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in rows(board)))
     ]
     return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
 
@@ -107,9 +123,8 @@ def markdown(board: Board, command: str) -> str:
 def _heading(board: Board) -> str:
     floors = {split: _floor(board.records[0], split) for split in ("test", "ood", "finer")}
     known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
-    floor = f"; the data's own error: {known}" if known else ""
-    state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}"
-    return f"{board.task}, {board.scale} ({state}{floor})"
+    state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
+    return f"{board.task}, {board.scale} ({state})"
 
 
 def _escape(cell: str) -> str:
@@ -118,7 +133,7 @@ def _escape(cell: str) -> str:
 
 def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
-    lines = [("", *COLUMNS), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
+    lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join([_heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
 

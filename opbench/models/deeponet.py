@@ -97,6 +97,10 @@ class DeepONet(OperatorModel):
             self.trunk = NetworkTrunk(spec.grid, sizes, config.trunk_activation, channels)
         self.head = nn.Linear(width, channels * (config.modes if config.trunk == "pod" else config.features))
 
+    @property
+    def fitted(self) -> bool:
+        return isinstance(self.trunk, PodTrunk)
+
     def prepare(self, given: Tensor, reference: Tensor, coords: Tensor) -> None:
         if isinstance(self.trunk, PodTrunk):
             self.trunk.fit(reference)
