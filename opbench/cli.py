@@ -94,14 +94,36 @@ def list_() -> None:
 @click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for datasets. [default: $OPBENCH_DATA, or datasets]")
 @click.option("--device", default="cpu", show_default=True, help="Where the solver runs: cpu, cuda or auto.")
-def generate(dataset: str, scale: str, samples: int | None, grid: int | None, seed: int | None, out: Path | None, device: str) -> None:
+@click.option("--workers", type=click.IntRange(1), help="Processes. [default: one a core on cpu, 1 on cuda]")
+@click.option("--shard", default="1/1", metavar="i/N", help="Solve the i-th of N equal parts only; the last one writes the files.")
+def generate(dataset: str, scale: str, shard: str, **options: Any) -> None:
     """Make a dataset's HDF5 files where they are missing."""
+    from opbench.generation import complete
     from opbench.generation import generate as make
 
     with _bars() as show:
-        folder = make(dataset, scale, samples=samples, grid=grid, seed=seed, out=out, device=device, report=show)
+        folder = make(dataset, scale, shard=shard, report=show, **options)
+    if not complete(folder):
+        click.echo(f"shard {shard} is solved, in {folder / 'parts'}; the files are written once all shards' parts are there")
     for path in sorted(folder.glob("data/*/*.hdf5")):
         click.echo(path)
+
+
+@opbench.command()
+@click.argument("dataset", type=DATASET)
+@click.option("--scale", type=SCALE, default="mini", show_default=True)
+@click.option("--split", type=Name("split", lambda: ["train", "valid", "test", "ood", "finer"]), default="test", show_default=True)
+@click.option("--samples", type=click.IntRange(1), default=3, show_default=True, help="Samples in the pictures.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("pictures"), show_default=True, help="Folder for the pictures.")
+def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
+    """Summarise a dataset, and draw samples: a picture and, where they evolve, an animation."""
+    from opbench.show import show as draw
+
+    shown = draw(dataset, scale, split, samples, out)
+    for label, words in shown.summary.items():
+        click.echo(f"{label + ':':13}{words}")
+    for path in shown.files:
+        click.echo(f"written: {path}")
 
 
 @opbench.command()
@@ -118,13 +140,31 @@ def check(files: tuple[Path, ...]) -> None:
         raise OpbenchError(f"{path}: {first} ({sum(map(len, faults.values()))} faults in all, on standard output)")
 
 
+@opbench.command("verify-solver")
+@click.argument("equations", nargs=-1, type=Name("equation", lambda: names("pdes")))
+def verify_solver(equations: tuple[str, ...]) -> None:
+    """Verify the reference solver: manufactured solutions, independent ones, conservation. Without names: every equation."""
+    from opbench.verification import checks
+
+    failed = 0
+    for name in [known("equation", name, names("pdes")) for name in equations] or names("pdes"):
+        click.echo(f"{name}: {summary('pdes', name)}")
+        for check in checks(name).values():
+            finding = check()
+            failed += not finding.passed
+            click.echo(f"  {finding}")
+    if failed:
+        raise OpbenchError(f"{failed} checks failed, marked FAIL above; compare with another machine, and report them")
+
+
 @opbench.command()
 @click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
 @click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
 @click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
+@click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, ...")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ...")
 @click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")

@@ -138,6 +138,15 @@ def test_generate_check_and_table(home):
     assert "| mean |" in (home / "leaderboards" / "tiny-trajectory-mini.md").read_text()
 
 
+def test_shards_say_what_is_missing_and_the_last_one_names_the_files(home):
+    first, last = (opbench(home, "generate", "tiny.toml", "--out", "shared", "--workers", "1", "--shard", f"{i}/2") for i in (1, 2))
+    assert (first.returncode, last.returncode) == (0, 0), first.stderr + last.stderr
+    told = "shard 1/2 is solved, in shared/tiny/mini/parts; the files are written once all shards' parts are there\n"
+    assert first.stdout == told
+    assert len(last.stdout.split()) == 5
+    assert opbench(home, "check", *last.stdout.split()).returncode == 0
+
+
 def test_list_names_every_part():
     listed = opbench(Path.cwd(), "list").stdout
     for name in ("burgers_1d", "darcy_2d", "navier_stokes_2d", "darcy_neuralop", "multionet", "two_phase", "relative_l2", "trajectory"):
@@ -176,6 +185,10 @@ class NoModule:
         (("evaluat",), "did you mean 'evaluate'"),
         (("generate", "typo.toml"), "given.velocity.gaussian_field.amplitud: Extra inputs are not permitted"),
         (("generate", "burgers_1d", "--samples", "0"), "--samples"),
+        (("generate", "burgers_1d", "--shard", "3/2"), "shard: expected i/N with i from 1 to N, such as 3/10, got '3/2'"),
+        (("generate", "burgers_1d", "--workers", "0"), "--workers"),
+        (("show", "burger_1d"), "did you mean 'burgers_1d'"),
+        (("show", "tiny.toml", "--split", "tset"), "did you mean 'test'"),
         (("check", "tiny.toml"), "tiny.toml"),
         (("check", "missing.hdf5"), "missing.hdf5"),
         (("table", "--task", "nothing"), "nothing"),

@@ -13,7 +13,7 @@ def test_every_file_of_a_room_is_found_by_its_name():
     assert summary("pdes", "burgers").startswith("Viscous Burgers")
 
 
-@pytest.mark.parametrize(("name", "message"), [("burger", "did you mean 'burgers'"), ("qqq", "choose one of burgers, ")])
+@pytest.mark.parametrize(("name", "message"), [("burger", "did you mean 'burgers'"), ("qqq", "choose one of advection, ")])
 def test_a_wrong_name_is_told_with_the_nearest_or_all(name, message):
     with pytest.raises(UnknownName, match=message):
         find("pdes", name, PDE)
