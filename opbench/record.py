@@ -25,9 +25,78 @@ class Machine(Frozen):
     tf32: bool
 
 
+class Spread(Frozen):
+    """Of timings repeated in one run: the median and the quartiles around it."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+class Speed(Frozen):
+    """One way to run a trained model: seconds of a call with one sample, samples a second at the batch size that does most of them."""
+
+    latency: Spread
+    throughput: Spread
+    batch_size: int
+    compile_seconds: float | None = None
+
+
+class Cost(Frozen):
+    """What a trained model costs on the record's machine. A quantity that the machine does not tell is null, never 0.
+
+    inference: by "eager" and "compiled". flops: of one sample's forward pass, by opbench's formula. memory: peak bytes of inference at the
+    best batch size; training_memory: of a training step. joules: of one sample at that size. noisy: whether the processor was taken away
+    while it was timed. layout: what decides speed in a model's own form, as it says itself.
+    """
+
+    inference: dict[Literal["eager", "compiled"], Speed]
+    flops: float | None = None
+    memory: int | None = None
+    training_memory: int | None = None
+    joules: float | None = None
+    noisy: bool
+    layout: dict[str, str] = Field(default_factory=dict)
+
+
+class Matched(Frozen):
+    """The reference solver made exactly as wrong as the model, on the model's machine, batched as the model is.
+
+    error: the model's, mean relative L2 on test. scheme, points, tolerance: the cheapest rung of the ladder that errs no more, and its own
+    error, `solver_error`; `scheme` is null where none errs as much or as little. seconds: of one solve alone, seconds_batched: a sample in
+    a batch. ratio: solver seconds over model seconds with one sample, ratio_batched: with full batches.
+    break_even: solves at which training pays, data generation included; null where it never does.
+    """
+
+    error: float
+    scheme: str | None
+    points: tuple[int, ...] | None = None
+    tolerance: float | None = None
+    solver_error: float | None = None
+    seconds: float | None = None
+    seconds_batched: float | None = None
+    ratio: float | None = None
+    ratio_batched: float | None = None
+    break_even: float | None = None
+
+
+class Rollout(Frozen):
+    """Of a step task, a model that is fed its own output: means over samples at each time after the start.
+
+    errors: by metric, one value a time. correlation_time: mean time until the correlation with the reference falls below 0.8, or all of it.
+    stable: part of the samples that stay finite and bounded over `horizon` times the stored time. growth_rate: of the error's logarithm, a
+    unit of time, by least squares.
+    """
+
+    times: tuple[float, ...]
+    errors: dict[str, tuple[float | None, ...]]
+    correlation_time: float | None
+    stable: float
+    horizon: float
+    growth_rate: float | None
+
+
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
-
-
 SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
 
 
@@ -39,9 +108,10 @@ class Record(Frozen):
     loss_settings: those of the loss that differ from what a loss without settings does.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.
+    rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     date: str
     command: str
     dataset: str
@@ -69,6 +139,11 @@ class Record(Frozen):
     per_sample: dict[str, dict[str, list[float | None]]]
     not_scored: dict[str, str]
     physics_floor: dict[str, float | None] = Field(default_factory=dict)
+    metric_versions: dict[str, int] = Field(default_factory=dict)
+    rollouts: dict[str, Rollout] = Field(default_factory=dict)
+    cost: Cost | None = None
+    matched: Matched | None = None
+    tuned: int | None = None
     seconds: dict[str, float]
     samples_per_second: float | None
     opbench: str
@@ -94,6 +169,21 @@ class Record(Frozen):
 def decided(about: Mapping[str, Any]) -> dict[str, Any]:
     """What moves a run's numbers, beside its seed and the machine."""
     return {name: about[name] for name in DECIDED} | {name: about[name] for name in SINCE if about[name]}
+
+
+def upgraded(content: Any) -> Any:
+    """A record's JSON of an earlier schema as today's, one version at a time; what is newer or no record stays as it is."""
+    while isinstance(content, dict) and (change := UPGRADES.get(content.get("schema_version", 0))):
+        content = change(content)
+    return content
+
+
+def _to_2(content: dict[str, Any]) -> dict[str, Any]:
+    """What version 2 adds was not measured before it."""
+    return content | {"schema_version": 2}
+
+
+UPGRADES = {1: _to_2}
 
 
 def finite(value: float) -> float | None:
@@ -129,5 +219,5 @@ def read_records(*folders: Path) -> Iterator[Record]:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: is no JSON record ({error}); remove it or restore it") from error
-        found.append(validate(Record, content, str(path)))
+        found.append(validate(Record, upgraded(content), str(path)))
     yield from sorted(found, key=lambda record: record.date)
