@@ -229,8 +229,10 @@ def _records(out: Path) -> list:
 def table(task: str | None, out: Path) -> None:
     """Print the leaderboard from records, and write its Markdown."""
     from opbench.leaderboard.table import boards, text, write
+    from opbench.record import shelf, shipped
 
-    found = boards(_records(out))
+    records, faults = shelf(shipped(), out / "records")
+    found = boards(records)
     if task is not None:
         choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
         known("task with records", task, choices)
@@ -241,6 +243,27 @@ def table(task: str | None, out: Path) -> None:
         click.echo(text(board))
     for path in write(found, out):
         click.echo(f"written: {path}")
+    _tell(faults)
+
+
+@opbench.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def page(out: Path) -> None:
+    """Write all leaderboards as one page, out/index.html, that needs no server and asks nothing of the network."""
+    from opbench.leaderboard.page import write
+    from opbench.record import shelf, shipped
+
+    records, faults = shelf(shipped(), out / "records")
+    click.echo(f"written: {write(records, out)} ({len(records)} records)")
+    _tell(faults)
+
+
+def _tell(faults: list[OpbenchError]) -> None:
+    """A line for every file that is no record; raises OpbenchError where there is one."""
+    for fault in faults:
+        click.echo(f"opbench: {fault}", err=True)
+    if faults:
+        raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
 
 
 @contextmanager
