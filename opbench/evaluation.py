@@ -20,18 +20,17 @@ from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
 from opbench.generation import Report
 from opbench.losses import Loss, LossSettings
-from opbench.metrics import metrics
 from opbench.model import Normalized, OperatorModel, Samples
 from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
 from opbench.record import Machine, Record, decided, file_name, finite, read_records, save, shipped
-from opbench.residual import Residual, unfit
+from opbench.residual import Residual
+from opbench.scoring import scores
 from opbench.task import Problem, Split, StoredSplit, problem
-from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, predict, train
+from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
 from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
-SCORED = ("test", "ood", "finer")
 OUT = Path("leaderboards")
 
 
@@ -90,9 +89,9 @@ def evaluate(
         train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
         train_samples = shown(train_samples, objective, labels)
         outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
-        scores = _scores(chosen, network, splits, place, training.batch_size)
+        scored = scores(chosen, network, splits, place, training.batch_size)
         record = Record(
-            **about, **_about_outcome(outcome), **scores, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
+            **about, **_about_outcome(outcome), **scored, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
         )
     save(record, Path(out) / "records")
     (run / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
@@ -262,36 +261,3 @@ def _about_outcome(outcome: Outcome) -> dict[str, Any]:
         "seconds": {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds},
         "samples_per_second": outcome.samples_per_second if outcome.status == "trained" else None,
     }
-
-
-def _scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], place: str, batch_size: int) -> dict[str, Any]:
-    """Every metric on every scored split; a split on another grid than the training's only where the model runs there."""
-    scores, per_sample, skipped, floors = {}, {}, {}, {}
-    for name in (name for name in SCORED if name in splits):
-        reason = network.model.one_resolution
-        if reason and splits[name].spec.grid != splits["train"].spec.grid:
-            skipped[name] = reason
-            continue
-        samples = splits[name].samples().to(place)
-        try:
-            prediction = predict(network, samples, batch_size)
-            values = {key: metric(prediction, samples.reference).double().cpu() for key, metric in metrics().items()}
-        except ModelError as error:
-            if splits[name].spec.grid == splits["train"].spec.grid:
-                raise
-            skipped[name] = str(error)  # the model has not said that it knows one grid only, but so it is
-            continue
-        if not unfit(chosen):
-            residual = Residual(chosen, splits[name].spec.grid, place)
-            values["physics_residual"] = _left(residual, samples.given, prediction, batch_size)
-            floors[name] = finite(float(_left(residual, samples.given, samples.reference, batch_size).mean()))
-        scores[name] = {key: finite(float(value.mean())) for key, value in values.items()}
-        per_sample[name] = {key: [finite(v) for v in value.tolist()] for key, value in values.items()}
-    return {"scores": scores, "per_sample": per_sample, "not_scored": skipped, "physics_floor": floors}
-
-
-@torch.no_grad()
-def _left(residual: Residual, given: Tensor, fields: Tensor, batch_size: int) -> Tensor:
-    """What the equation leaves of each sample's fields, relative, (n,) float64."""
-    batches = zip(given.split(batch_size), fields.split(batch_size), strict=True)
-    return torch.cat([residual.relative(*batch) for batch in batches]).double().cpu()
