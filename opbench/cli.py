@@ -228,11 +228,11 @@ def _records(out: Path) -> list:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
 def table(task: str | None, out: Path) -> None:
     """Print the leaderboard from records, and write its Markdown."""
-    from opbench.leaderboard.table import boards, text, write
+    from opbench.leaderboard.table import boards, text, write, write_overview
     from opbench.record import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
-    found = boards(records)
+    found = every = boards(records)
     if task is not None:
         choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
         known("task with records", task, choices)
@@ -241,7 +241,7 @@ def table(task: str | None, out: Path) -> None:
         raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
     for board in found:
         click.echo(text(board))
-    for path in write(found, out):
+    for path in [*write(every, out), write_overview(every, out)]:
         click.echo(f"written: {path}")
     _tell(faults)
 
