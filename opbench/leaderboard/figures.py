@@ -60,25 +60,25 @@ def scatter(title: str, points: Mapping[str, Point], colours: Mapping[str, int],
     front = _front(points.values())
     steps = [(x.at(a), y.at(b)) for a, b in front]
     line = "M" + "".join(f"{'' if i == 0 else f'H{a}V'}{f'{a} {b}' if i == 0 else b}" for i, (a, b) in enumerate(steps))
-    dots, taken = [], []
+    dots, taken = [], [(x.at(a), y.at(b) + 4) for a, b in points.values()]
     for name, point in sorted(points.items(), key=lambda item: item[1]):
         across, down = x.at(point[0]), y.at(point[1])
-        right = across < WIDTH * 0.72
-        row = _free(down + 4, across, taken)
-        shade = f"c{colours[name] % 8}"
-        dots.append(element("circle", cx=across, cy=down, r=5, class_=f"dot {shade}{'' if point in front else ' beaten'}"))
-        place = {"x": across + (9 if right else -9), "y": row, "text_anchor": None if right else "end"}
-        dots.append(element("text", name, class_="name", **place))
+        dots.append(element("circle", cx=across, cy=down, r=5, class_=f"dot c{colours[name] % 8}"))
+        dots.append(element("text", name, class_="name", **_place(name, across, down + 4, taken)))
     told = "; ".join(f"{name}: {_number(b)} at {_number(a)}" for name, (a, b) in sorted(points.items(), key=lambda item: item[1][1]))
     return _drawing(title, f"{y_label} against {x_label}. {told}.", x, y, [element("path", d=line, class_="front"), *dots])
 
 
-def _free(row: float, across: float, taken: list[Point]) -> float:
-    """The place for a name nearest below `row` that no earlier name covers."""
-    while any(abs(row - other) < LINE and abs(across - place) < 110 for place, other in taken):
-        row += LINE / 2
-    taken.append((across, row))
-    return round(row, 1)
+def _place(name: str, across: float, down: float, taken: list[Point]) -> dict[str, float | str]:
+    """Beside a point, right or left of it, as near to its height as no point and no earlier name is in the way; adds to `taken`."""
+    length = 6.5 * len(name)
+    sides = [(across + 9, "start")] * (across + 9 + length < WIDTH) + [(across - 9 - length, "end")] * (across - 9 - length > LEFT)
+    rows = [down + LINE * step for step in (0, -0.8, 0.8, -1.6, 1.6, -2.4, 2.4, -3.2, 3.2)]
+    places = [(row, left, side) for row in rows if TOP < row < HEIGHT - BOTTOM for left, side in sides or [(across + 9, "start")]]
+    free = (place for place in places if not any(abs(place[0] - row) < LINE - 3 and -4 < at - place[1] < length + 4 for at, row in taken))
+    row, left, side = next(free, places[0])
+    taken += [(left + part, row) for part in (0, length / 2, length)]
+    return {"x": round(left if side == "start" else left + length, 1), "y": round(row, 1), "text_anchor": side}
 
 
 def _front(points: Iterable[Point]) -> list[Point]:
@@ -91,21 +91,29 @@ def _front(points: Iterable[Point]) -> list[Point]:
 
 def lines(title: str, series: Mapping[str, Sequence[Point]], colours: Mapping[str, int], x: Axis, y: Axis, steps: bool = False) -> Markup:
     """A line each, named beside its end as near as there is room; `steps` hold a value until the next."""
-    drawn, rows = [], []
-    ends = sorted(((y.at(points[-1][1]), name) for name, points in series.items()), reverse=True)
+    drawn = []
     for name, points in series.items():
         places = [(x.at(a), y.at(b)) for a, b in points]
         joint = (lambda a, b: f"H{a}V{b}") if steps else (lambda a, b: f"L{a} {b}")
         path = f"M{places[0][0]} {places[0][1]}" + "".join(joint(a, b) for a, b in places[1:])
         drawn.append(element("path", d=path, class_=f"curve c{colours[name] % 8}"))
-    bottom = HEIGHT - BOTTOM + LINE / 2
-    for at, name in ends:
-        bottom = min(at + 4, bottom - LINE)
-        rows.append((bottom, name))
-    lift = max(0.0, TOP + 4 - bottom)  # what was pushed above the top moves back down, all together
-    texts = [element("text", name, x=WIDTH - RIGHT + 6, y=round(row + lift, 1), class_=f"name t{colours[name] % 8}") for row, name in rows]
+    rows = _apart({name: y.at(points[-1][1]) + 4 for name, points in series.items()})
+    texts = [element("text", name, x=WIDTH - RIGHT + 6, y=round(row, 1), class_=f"name t{colours[name] % 8}") for name, row in rows.items()]
     told = "; ".join(f"{name}: {_number(points[0][1])} to {_number(points[-1][1])}" for name, points in series.items())
     return _drawing(title, f"{y.label} against {x.label}. {told}.", x, y, [*drawn, *texts], room=96)
+
+
+def _apart(wanted: Mapping[str, float]) -> dict[str, float]:
+    """Rows of text near the wanted ones that leave each other room: pushed down from the top and, where that ends below the plot, up again."""
+    names = sorted(wanted, key=lambda name: (wanted[name], name))
+    rows = [wanted[name] for name in names]
+    for i in range(1, len(rows)):
+        rows[i] = max(rows[i], rows[i - 1] + LINE)
+    limit = HEIGHT - BOTTOM + 4
+    for i in reversed(range(len(rows))):
+        rows[i] = min(rows[i], limit)
+        limit = rows[i] - LINE
+    return dict(zip(names, rows, strict=True))
 
 
 def _drawing(title: str, told: str, x: Axis, y: Axis, content: Sequence[Markup], room: int = 0) -> Markup:
@@ -126,4 +134,8 @@ def _drawing(title: str, told: str, x: Axis, y: Axis, content: Sequence[Markup],
 
 
 def _number(value: float) -> str:
+    """Three digits; thousands and millions by their letters."""
+    for letter, size in (("M", 1e6), ("k", 1e3)):
+        if size <= value < 1e9:
+            return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"

@@ -73,8 +73,7 @@ def _header(found: Sequence[Board]) -> Markup:
 
 
 def _footer() -> Markup:
-    words = "Rendered from records by opbench {}; every number here can be recomputed by `opbench verify`.".format(__version__)
-    return element("footer", element("p", words))
+    return element("footer", element("p", f"Rendered by opbench {__version__} from the records beside this page, never edited."))
 
 
 def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
@@ -185,7 +184,7 @@ def _sections(found: Sequence[Board], colours: Mapping[str, int]) -> list[Markup
 def _section(board: Board, index: int, colours: Mapping[str, int]) -> Markup:
     kind = board.task.removeprefix(f"{board.dataset}/")
     groups = configurations(board)
-    columns = _columns(board)
+    columns = _columns(board, groups)
     heads = [element("th", element("button", title, type="button"), scope="col", **about) for title, about, _ in columns]
     rows = [_row(runs, columns, f"run-{index}-{row}") for row, runs in enumerate(groups)]
     caption = element("caption", f"{board.task}, {board.scale}, {board.device}: a row for each configuration; column heads sort")
@@ -203,13 +202,13 @@ def _section(board: Board, index: int, colours: Mapping[str, int]) -> Markup:
     )
 
 
-def _columns(board: Board) -> list[tuple[str, dict[str, Any], Any]]:
+def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, Any], Any]]:
     """(title, attributes of the head, cell of runs). Of the metrics, all but the first start hidden."""
     words = {"class_": "words", "data_words": True}
     metrics = sorted({m for r in board.records for scores in r.scores.values() for m in scores}, key=lambda m: (m != METRIC, m))
     splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
     scores = [
-        (split, {"data_metric": m, "data_split": split, "hidden": m != METRIC, "title": f"{m} on {split}"}, _scored(m, split, board))
+        (split, {"data_metric": m, "data_split": split, "hidden": m != METRIC, "title": f"{m} on {split}"}, _scored(m, split, groups))
         for m in metrics
         for split in splits
     ]
@@ -238,9 +237,9 @@ def _seeds(runs: Runs) -> Markup:
     return element("td", str(len(runs)), failed, data_v=len(runs))
 
 
-def _scored(metric: str, split: str, board: Board) -> Any:
+def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
     """The cell of a score: mean over seeds, with the standard deviation from three on."""
-    best = min((m for runs in configurations(board) if (m := mean(runs, split, metric)) is not None), default=None)
+    best = min((m for runs in groups if (m := mean(runs, split, metric)) is not None), default=None)
 
     def cell(runs: Runs) -> Markup:
         error, found, hidden = mean(runs, split, metric), values(runs, split, metric), metric != METRIC
@@ -279,7 +278,7 @@ def _throughput(record: Record) -> float | None:
 
 COSTS = (
     ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}"),
-    ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:,.1f} s"),
+    ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s"),
     ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms"),
     ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
     ("solver", "error-matched solver's seconds over the model's", lambda runs: _median(r.matched and r.matched.ratio for r in runs), "{:.3g} ×"),
