@@ -258,6 +258,45 @@ def page(out: Path) -> None:
     _tell(faults)
 
 
+@opbench.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--retrain", is_flag=True, help="Repeat the training too, and compare what comes of it.")
+@click.option("--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run.")
+@click.option("--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
+def verify(record: Path, retrain: bool, model: str | None, weights: Path | None, data: Path | None) -> None:
+    """Score a record's checkpoint anew and say, number by number, what agrees."""
+    from opbench import reproduce
+    from opbench.record import read_record
+
+    held = read_record(record)
+    with _bars() as show:
+        found = reproduce.verify(held, weights or reproduce.checkpoint(record, held), model=model, data=data, report=show)
+        if retrain:
+            found += reproduce.retrain(held, record.resolve().parents[1], model=model, data=data, report=show)
+    for finding in found:
+        click.echo(finding)
+    if wrong := sum(not finding.agrees for finding in found):
+        raise OpbenchError(f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give")
+    click.echo(f"verified: all {len(found)} numbers agree")
+
+
+@opbench.command()
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--task", "-t", type=DATASET, required=True, help="A dataset, or dataset/task.")
+@click.option("--split", type=Name("split", lambda: ["test", "ood", "finer"]), default="test", show_default=True)
+@click.option("--scale", type=SCALE, default="mini", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+def score(predictions: Path, **options: Any) -> None:
+    """Score another framework's predictions, an HDF5 or .npz file with an array (sample, [time,] *space) for every asked field."""
+    from opbench.foreign import score as run
+
+    with _bars() as show:
+        found = run(predictions, **options, report=show)
+    for name, value in found.items():
+        click.echo(f"{name:18} {'not finite' if value is None else f'{value:.6g}'}")
+
+
 def _tell(faults: list[OpbenchError]) -> None:
     """A line for every file that is no record; raises OpbenchError where there is one."""
     for fault in faults:
