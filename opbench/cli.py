@@ -199,6 +199,7 @@ def evaluate(
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     """The table that the new records stand in, and where everything lies."""
+    from opbench.comparison import summary
     from opbench.evaluation import place_among_baselines
     from opbench.generation import data_root
     from opbench.leaderboard.table import boards, text
@@ -206,6 +207,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     place_among_baselines(records[-1], out=out, **as_run)
     board = next(b for b in boards(_records(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
     click.echo(text(board, mark=records[-1].model))
+    click.echo(summary(records, board.records))
     for record in records:
         if record.status == "diverged":
             click.echo(f"seed {record.seed} diverged in epoch {record.curve[-1][0]}; a lower train.learning_rate may help")
@@ -256,6 +258,30 @@ def page(out: Path) -> None:
     records, faults = shelf(shipped(), out / "records")
     click.echo(f"written: {write(records, out)} ({len(records)} records)")
     _tell(faults)
+
+
+@opbench.command()
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--against", default="fno,deeponet", show_default=True, help="Models, by comma.")
+@click.option("--tasks", "-t", default="burgers_1d,darcy_2d", show_default=True, help="Datasets, or dataset/task, by comma.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each model, with seeds from 0 on.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of --model: model.width=64, train.epochs=200, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
+    """Train what has no record yet, and print who wins where, by how much and how surely, and where the model is weak."""
+    from opbench.comparison import contest, text
+
+    _records(out)  # a broken one is told before hours of training, not after
+    chosen = dict(_setting(text) for text in settings)
+    with _bars() as show, redirect_stdout(sys.stderr):
+        held = [
+            contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")
+        ]
+    for one in held:
+        click.echo(text(one))
 
 
 @opbench.command()
