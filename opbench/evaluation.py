@@ -6,6 +6,7 @@ import marshal
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,6 +60,55 @@ def evaluate(
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.
     """
+    run = planned(model, task, loss=loss, labels=labels, seed=seed, settings=settings, scale=scale, device=device)
+    splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
+    folder = Path(out) / "runs" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{run.identity[:12]}"
+    network = run.network()
+    with exact_convolutions():
+        train_samples, valid_samples = (splits[name].samples().to(run.place) for name in ("train", "valid"))
+        train_samples = shown(train_samples, run.objective, labels)
+        outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, folder, progress)
+        scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
+        about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
+        record = Record(**about, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS))
+    save(record, Path(out) / "records")
+    (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
+    return record
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known."""
+
+    chosen: Problem
+    operator: OperatorModel
+    objective: Loss
+    loss_settings: LossSettings
+    training: Training
+    place: str
+    about: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        return fingerprint([fingerprint(decided(self.about)), self.about["seed"]])
+
+    def network(self) -> Normalized:
+        """The model, untrained, in physical units."""
+        return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
+
+
+def planned(
+    model: str | type,
+    task: str,
+    *,
+    loss: str = "data",
+    labels: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    scale: str | None = None,
+    device: str = "auto",
+) -> Planned:
+    """What `evaluate` would run with these arguments. Raises OpbenchError and its kinds."""
     place = resolve_device(device)
     if not (isinstance(seed, int) and 0 <= seed < 2**63):
         raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
@@ -73,6 +123,7 @@ def evaluate(
     about = {
         **_about_model(operator, label),
         **_about_run(settings or {}),
+        **_about_task(chosen),
         "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
         "loss": loss,
         "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
@@ -80,25 +131,10 @@ def evaluate(
         "training": canonical(training),
         "seed": seed,
     }
-    splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
-    about |= _about_data(chosen, splits)
-    identity = fingerprint([*(about[key] for key in sorted(decided(about))), seed])
-    run = Path(out) / "runs" / chosen.recipe.name / f"{file_name(label)}-{identity[:12]}"
-    network = Normalized(operator, mollifier(chosen, chosen_settings, place)).to(place)
-    with _exact_convolutions():
-        train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-        train_samples = shown(train_samples, objective, labels)
-        outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
-        scored = scores(chosen, network, splits, place, training.batch_size)
-        record = Record(
-            **about, **_about_outcome(outcome), **scored, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
-        )
-    save(record, Path(out) / "records")
-    (run / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
-    return record
+    return Planned(chosen, operator, objective, chosen_settings, training, place, about)
 
 
-def _exact_convolutions():
+def exact_convolutions():
     """Float32 convolutions in float32: cuDNN would round their inputs to TF32's 10 bits unasked."""
     cudnn = torch.backends.cudnn
     return cudnn.flags(enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
@@ -190,21 +226,24 @@ def _label(model: str | type) -> str:
     return model.rpartition("/")[2] if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
 
-def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
-    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
-    if isinstance(chosen.recipe, Foreign):
-        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
-    else:
-        sums = {name: sha256(split.path) for name, split in stored.items()}
+def _about_task(chosen: Problem) -> dict[str, Any]:
     return {
         "dataset": chosen.recipe.name,
         "task": chosen.name,
         "task_version": chosen.task.version,
         "scale": chosen.scale,
         "data_fingerprint": chosen.data_fingerprint,
-        "data_sha256": sums,
-        "error_floor": {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()},
     }
+
+
+def _about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
+    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
+    if isinstance(chosen.recipe, Foreign):
+        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
+    else:
+        sums = {name: sha256(split.path) for name, split in stored.items()}
+    floors = {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()}
+    return {"data_sha256": sums, "error_floor": floors}
 
 
 def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
