@@ -150,6 +150,8 @@ def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective
         raise ModelError(f"{_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
     if not any(parameter.requires_grad for parameter in operator.parameters()) and objective.unlabelled:
         raise ModelError(f"{_label(model)}: has nothing to train with the loss {loss}; take --loss data")
+    if objective.elsewhere and operator.one_resolution:
+        raise ModelError(f"{operator.one_resolution}; leave loss.refine out")
 
 
 def mollifier(chosen: Problem, settings: LossSettings, place: str) -> Callable[[Tensor], Tensor] | None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from opbench.derivatives.fourier import Fourier, FourierField
-from opbench.pde import ConservationLaw, EvolutionPDE
+from opbench.pde import PDE, ConservationLaw, EvolutionPDE
 from opbench.quadrature import exponential, means, nearest
 from opbench.solver.evolution import NotDiagonal, Semidiscrete
 
@@ -87,10 +87,11 @@ def integral(owner: "Strong", intervals: int) -> Polynomial | Exponential | Line
     return Linear(owner) if told else Exponential(owner, intervals, symbol)
 
 
-def exact_in_time(pde: EvolutionPDE) -> bool:
+def exact_in_time(pde: PDE) -> bool:
     """Whether an equation of one unknown is linear with coefficients that never vary in space: its symbol then tells every later state."""
-    linear = type(pde).nonlinear is EvolutionPDE.nonlinear and type(pde).rate is EvolutionPDE.rate
-    return linear and len(pde.outputs) == 1 and all(field.uniform for field in pde.inputs)
+    if not isinstance(pde, EvolutionPDE) or type(pde).nonlinear is not EvolutionPDE.nonlinear or type(pde).rate is not EvolutionPDE.rate:
+        return False
+    return len(pde.outputs) == 1 and all(field.uniform for field in pde.inputs)
 
 
 def _kind(dtype: torch.dtype, z: Tensor) -> torch.dtype:
