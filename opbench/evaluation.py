@@ -18,6 +18,7 @@ from opbench.build import Plain, build_model
 from opbench.config import canonical, fingerprint, validate
 from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
+from opbench.finetune import Finetuning, finetuned_scores
 from opbench.generation import Report
 from opbench.losses import Loss, LossSettings
 from opbench.metrics import metrics
@@ -41,6 +42,7 @@ def evaluate(
     *,
     loss: str = "data",
     labels: int | None = None,
+    finetune: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     scale: str | None = None,
@@ -54,6 +56,7 @@ def evaluate(
 
     model: a name that `opbench list` shows, `module:Class`, `path/to/file.py:Class`, or a class.
     labels: how many training samples the loss may read the references of; None is all.
+    finetune: a loss without labels, by which test samples are optimised one by one after training, from the trained weights.
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
     data: where the dataset's files lie, or are put. report, progress: called after each solved block, each epoch.
@@ -64,17 +67,22 @@ def evaluate(
     if not (isinstance(seed, int) and 0 <= seed < 2**63):
         raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
+    model_settings, train_settings, loss_settings, finetune_settings = _sorted_settings(settings or {})
     objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
+    second = _second_stage(finetune, chosen, loss, loss_settings, finetune_settings, place)
     torch.manual_seed(seed)
     operator = build_model(model, chosen.spec, model_settings)
     _require_trainable(operator, model, loss, objective, chosen_settings)
     training = _training(chosen, operator, train_settings)
+    if second is not None and not any(parameter.requires_grad for parameter in operator.parameters()):
+        raise ModelError(f"{_label(model)}: has no weights to optimise; leave --finetune out")
     label = _label(model)
     about = {
         **_about_model(operator, label),
         **_about_run(settings or {}),
-        "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
+        "command": _command(
+            model if isinstance(model, str) else label, task, chosen.scale, loss, labels, finetune, seed, place, settings or {}
+        ),
         "loss": loss,
         "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
         "labels": labels,
@@ -91,8 +99,14 @@ def evaluate(
         train_samples = shown(train_samples, objective, labels)
         outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
         scores = _scores(chosen, network, splits, place, training.batch_size)
+        finetuned = None if second is None else finetuned_scores(network, splits["test"].samples().to(place), *second, seed)
         record = Record(
-            **about, **_about_outcome(outcome), **scores, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
+            **about,
+            **_about_outcome(outcome),
+            **scores,
+            finetuned=finetuned,
+            machine=Machine(**machine(place)),
+            weights_sha256=sha256(run / WEIGHTS),
         )
     save(record, Path(out) / "records")
     (run / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
@@ -120,15 +134,17 @@ def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **op
             evaluate(model, task, scale=record.scale, out=out, **options)
 
 
-def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Settings of the model, of the training and of the loss, by their names behind the dot."""
-    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}}
+def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Settings of the model, of the training, of the loss and of the second stage, by their names behind the dot."""
+    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}, "finetune": {}}
     for key, value in settings.items():
         head, dot, name = key.partition(".")
         if not dot:
-            raise OpbenchError(f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>; say which it belongs to")
+            raise OpbenchError(
+                f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>, finetune.<name>; say which it belongs to"
+            )
         parts[known("kind of setting", head, parts)][name] = value
-    return parts["model"], parts["train"], parts["loss"]
+    return tuple(parts.values())
 
 
 def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping[str, Any], place: str) -> tuple[Loss, LossSettings]:
@@ -142,6 +158,20 @@ def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping
     if labels is not None and not (isinstance(labels, int) and labels > 0):
         raise ConfigError(f"labels: expected a whole number, 1 or more, got {labels!r}; --loss physics needs none")
     return kind.of(chosen, made, place), made
+
+
+def _second_stage(name: str | None, chosen: Problem, loss: str, loss_settings: Mapping[str, Any], settings: Mapping[str, Any], place: str):
+    """The loss of `finetune`, its name, its own settings (those of training, where that is the same loss) and those of the stage."""
+    for key in settings:
+        known("finetune setting", key, Finetuning.model_fields)
+    if name is None:
+        if settings:
+            raise ConfigError("finetune: settings are given and no loss; say --finetune physics")
+        return None
+    if find("losses", name, Loss).labels:
+        raise ConfigError(f"finetune: the loss {name} reads references, which a sample that is asked has none of; take --finetune physics")
+    objective, own = _objective(name, None, chosen, loss_settings if name == loss else {}, place)
+    return objective, name, own, validate(Finetuning, dict(settings), "finetune"), None if unfit(chosen) else Residual(chosen, device=place)
 
 
 def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:
@@ -237,10 +267,21 @@ def _source(cls: type) -> str:
     return fingerprint(sums)
 
 
-def _command(model: str, task: str, scale: str, loss: str, labels: int | None, seed: int, place: str, settings: Mapping[str, Any]) -> str:
+def _command(
+    model: str,
+    task: str,
+    scale: str,
+    loss: str,
+    labels: int | None,
+    finetune: str | None,
+    seed: int,
+    place: str,
+    settings: Mapping[str, Any],
+) -> str:
     """The command that repeats a run, files named as they were then."""
     words = ["opbench", "evaluate", "--model", model, "--task", task, "--scale", scale, "--loss", loss, "--seed", str(seed)]
     words += [] if labels is None else ["--labels", str(labels)]
+    words += [] if finetune is None else ["--finetune", finetune]
     return shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in settings.items())])
 
 

@@ -96,6 +96,26 @@ class Rollout(Frozen):
     growth_rate: float | None
 
 
+class Finetuned(Frozen):
+    """The first `samples` of test, each answered by weights of its own: the trained ones after `steps` steps on it alone by a loss that
+    reads no reference.
+
+    before, after: every metric, sample by sample; floor: what the equation leaves of these samples' references, on average. seconds: wall
+    time of a sample, which is part of the cost of an answer.
+    """
+
+    loss: str
+    loss_settings: dict[str, Any]
+    samples: int
+    steps: int
+    learning_rate: float
+    clip: float
+    before: dict[str, list[float | None]]
+    after: dict[str, list[float | None]]
+    floor: float | None
+    seconds: float
+
+
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
 SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
 
@@ -109,6 +129,7 @@ class Record(Frozen):
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.
     rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
+    finetuned: what `--finetune` made of test samples.
     """
 
     schema_version: Literal[2] = 2
@@ -144,6 +165,7 @@ class Record(Frozen):
     cost: Cost | None = None
     matched: Matched | None = None
     tuned: int | None = None
+    finetuned: Finetuned | None = None
     seconds: dict[str, float]
     samples_per_second: float | None
     opbench: str
