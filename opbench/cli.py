@@ -253,6 +253,26 @@ def table(task: str | None, out: Path) -> None:
         click.echo(f"written: {path}")
 
 
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def labels(task: str | None, out: Path) -> None:
+    """Print error against labels from records made with --labels, and write it as Markdown and as a plot."""
+    from opbench.leaderboard.labels import curves, text, write
+    from opbench.leaderboard.table import boards
+
+    studies = [(board, found) for board in boards(_records(out)) if (found := curves(board))]
+    if task is not None:
+        known("task with records of few labels", task, {name for b, _ in studies for name in (b.task, b.task.partition("/")[0])})
+        studies = [(board, found) for board, found in studies if task in (board.task, board.task.partition("/")[0])]
+    if not studies:
+        raise OpbenchError(f"{out / 'records'}: holds no records with few labels; make some with opbench evaluate --labels 10")
+    for board, found in studies:
+        click.echo(text(board, found))
+        for path in write(board, found, out):
+            click.echo(f"written: {path}")
+
+
 @contextmanager
 def _bars():
     """Progress bars on standard error, where that is a terminal: a report for generation and one for training."""

@@ -85,7 +85,7 @@ def evaluate(
         ),
         "loss": loss,
         "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
-        "labels": labels,
+        "labels": labels if objective.labels else 0,
         "training": canonical(training),
         "seed": seed,
     }

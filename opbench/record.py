@@ -124,7 +124,7 @@ class Record(Frozen):
     """Everything that a run depended on, and what came out. A number that is not finite is null, and the run's status says why.
 
     changes: what the user set beside the task's budget and the model's defaults.
-    labels: training samples whose references were read; None is all of them, or none where the loss reads none.
+    labels: training samples whose references were read, 0 where the loss reads none; None is all of them.
     loss_settings: those of the loss that differ from what a loss without settings does.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.

@@ -28,6 +28,14 @@ class Board:
     def stem(self) -> str:
         return f"{self.task.replace('/', '-')}-{self.scale}"
 
+    @property
+    def heading(self) -> str:
+        """What all its records have in common, and the data's own error."""
+        floors = {split: _floor(self.records[0], split) for split in ("test", "ood", "finer")}
+        known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
+        state = f"task version {self.task_version}, data {self.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
+        return f"{self.task}, {self.scale} ({state})"
+
 
 def boards(records: Iterable[Record]) -> list[Board]:
     """Records grouped into tables; a repeated run counts once, by its newest record."""
@@ -60,7 +68,7 @@ def _cells(runs: Sequence[Record], with_residual: bool) -> tuple[str, ...]:
     changes = ", ".join(f"{name} = {value}" for name, value in first.changes.items())
     return (
         f"{first.model} ({changes})" if changes else first.model,
-        first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
+        first.loss if not first.labels else f"{first.loss}, {first.labels} labels",
         f"{first.parameters:,}",
         *(_score(runs, split) for split in ("test", "ood", "finer")),
         *([_residual(runs)] if with_residual else []),
@@ -115,19 +123,12 @@ def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
     heads = columns(board)
     lines = [
-        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in rows(board)))
+        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in rows(board)))
     ]
-    return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
+    return "\n".join([f"## {board.heading}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
 
 
-def _heading(board: Board) -> str:
-    floors = {split: _floor(board.records[0], split) for split in ("test", "ood", "finer")}
-    known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
-    state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
-    return f"{board.task}, {board.scale} ({state})"
-
-
-def _escape(cell: str) -> str:
+def escaped(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
@@ -135,7 +136,7 @@ def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
     lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([_heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    return "\n".join([board.heading, *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
