@@ -43,7 +43,9 @@ def render(records: Iterable[Record]) -> str:
         element("style", style),
     )
     colours = {model: i for i, model in enumerate(sorted({r.model for board in found for r in board.records}))}
-    body = element("body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer())
+    body = element(
+        "body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer()
+    )
     return f"<!doctype html>\n{element('html', head, body, element('script', script), lang='en')}\n"
 
 
@@ -138,7 +140,9 @@ def _profiles(found: Sequence[Board], models: Sequence[str], colours: Mapping[st
         series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
     x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
     y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
-    words = f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
+    words = (
+        f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
+    )
     more = "A run that diverged or is missing counts as never."
     return element(
         "div",
@@ -281,7 +285,12 @@ COSTS = (
     ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s"),
     ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms"),
     ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
-    ("solver", "error-matched solver's seconds over the model's", lambda runs: _median(r.matched and r.matched.ratio for r in runs), "{:.3g} ×"),
+    (
+        "solver",
+        "error-matched solver's seconds over the model's",
+        lambda runs: _median(r.matched and r.matched.ratio for r in runs),
+        "{:.3g} ×",
+    ),
 )
 
 
@@ -313,7 +322,9 @@ def _details(runs: Runs) -> Markup:
         "test error by seed": ", ".join(f"seed {r.seed}: {_seen(r)}" for r in sorted(runs, key=lambda r: r.seed)),
         "best epoch": ", ".join(str(r.best_epoch) for r in runs if r.best_epoch is not None),
         "not scored": _pairs(first.not_scored),
-        "roll-out": "; ".join(f"{split}: stable {r.stable:.0%}, correlated until {r.correlation_time}" for split, r in first.rollouts.items()),
+        "roll-out": "; ".join(
+            f"{split}: stable {r.stable:.0%}, correlated until {r.correlation_time}" for split, r in first.rollouts.items()
+        ),
         "solver matched": _solver(first),
         "track": f"{track(first)}: {TRACKS[track(first)]}",
         "machine": f"{first.machine.device}, {_machine(first)}{', TF32' if first.machine.tf32 else ''}",

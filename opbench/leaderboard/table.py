@@ -41,6 +41,11 @@ class Board:
     def dataset(self) -> str:
         return self.records[0].dataset
 
+    @property
+    def heading(self) -> str:
+        """What all its records have in common, and the data's own error."""
+        return f"{self.task}, {self.scale} ({state(self)})"
+
 
 def boards(records: Iterable[Record]) -> list[Board]:
     """Records grouped into tables; a repeated run counts once, by its newest record."""
@@ -77,7 +82,7 @@ def _cells(runs: Sequence[Record], with_residual: bool) -> tuple[str, ...]:
     first = runs[0]
     return (
         name(first),
-        first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
+        first.loss if not first.labels else f"{first.loss}, {first.labels} labels",
         f"{first.parameters:,}",
         *(_score(runs, split) for split in ("test", "ood", "finer")),
         *([_residual(runs)] if with_residual else []),
@@ -146,13 +151,9 @@ def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
     heads = columns(board)
     lines = [
-        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in rows(board)))
+        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in rows(board)))
     ]
-    return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
-
-
-def _heading(board: Board) -> str:
-    return f"{board.task}, {board.scale} ({state(board)})"
+    return "\n".join([f"## {board.heading}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
 
 
 def state(board: Board) -> str:
@@ -162,7 +163,7 @@ def state(board: Board) -> str:
     return f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
 
 
-def _escape(cell: str) -> str:
+def escaped(cell: str) -> str:
     return printable(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
@@ -170,7 +171,8 @@ def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
     lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([printable(_heading(board)), *("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join([printable(board.heading), *cells, ""])
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
@@ -203,4 +205,4 @@ def _overview(board: Board, models: Sequence[str]) -> list[str]:
         errors[model] = math.inf if diverged(runs) or error is None else error
     best = min(errors.values(), default=math.inf)
     shown = [f"**{cells[m]}**" if errors.get(m) == best < math.inf else cells.get(m, "-") for m in models]
-    return [f"[{_escape(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]
+    return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]
