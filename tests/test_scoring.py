@@ -113,8 +113,8 @@ def test_a_total_counts_where_the_references_hold_theirs():
     reference = torch.cat((mass.roll(1, 2), mass.roll(2, 2), 0.99 * heat, mass), 1)
     samples = Samples(torch.cat((mass, heat), 1), reference, coordinates(LINE))
     assert conserved(spec, samples, LINE) == [0, 1]
-    reference[4, 1] *= 1.001  # one sample is enough
-    assert conserved(spec, samples, LINE) == [0]
+    reference[4, 1] *= 1.01  # one sample at one time is enough
+    assert conserved(spec, samples, LINE) == []
 
 
 def test_the_error_of_the_total_is_of_conserved_fields_alone(tiny):
