@@ -7,11 +7,16 @@ from pathlib import Path
 
 from opbench.atomic import write_bytes
 from opbench.record import Record
+from opbench.statistics import MIN_SEEDS, compare, interval
 
 METRIC = "relative_l2"
-ABOUT = "Mean relative L2 error over samples, then over seeds (± standard deviation from three seeds on)."
+ABOUT = (
+    "Mean relative L2 error over samples, then over seeds; from three seeds on ± their standard deviation, and the 95 % bootstrap interval "
+    "over seeds and samples. Over fno's: mean test error over that of fno with its defaults, the interval, p of Wilcoxon's paired test."
+)
 RESIDUAL = "physics_residual"
-COLUMNS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")
+BASELINE = "fno"
+ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
 
 @dataclass(frozen=True)
@@ -31,44 +36,83 @@ class Board:
 
 def boards(records: Iterable[Record]) -> list[Board]:
     """Records grouped into tables; a repeated run counts once, by its newest record."""
-    groups: dict[tuple[str, int, str, str], dict[tuple[str, str], Record]] = {}
+    groups: dict[tuple[str, int, str, str], dict[tuple, Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
         key = (record.task, record.task_version, record.scale, record.data_fingerprint)
-        groups.setdefault(key, {})[record.fingerprint, str(record.machine)] = record
+        groups.setdefault(key, {})[record.fingerprint, str(record.machine), record.tuned] = record
     return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
 
 
 def columns(board: Board) -> tuple[str, ...]:
-    """COLUMNS, and what the task's equation leaves of the test predictions (of the references), where that was measured."""
-    if not any(r.physics_floor for r in board.records):
-        return COLUMNS
-    place = COLUMNS.index("training")
-    return (*COLUMNS[:place], "residual (reference's)", *COLUMNS[place:])
+    """ALWAYS, and among them what any row has a value for."""
+    return _table(board)[0]
 
 
 def rows(board: Board) -> list[tuple[str, ...]]:
     """Cells by `columns`, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
-    configurations: dict[tuple[str, str], list[Record]] = {}
+    return _table(board)[1]
+
+
+def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    configurations: dict[tuple, list[Record]] = {}
     for record in board.records:
-        configurations.setdefault((record.configuration, str(record.machine)), []).append(record)
+        configurations.setdefault((record.configuration, str(record.machine), record.tuned), []).append(record)
+    baseline = max((runs for runs in configurations.values() if _is_baseline(runs[0])), key=len, default=[])
     ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _rank(runs), runs[0].model))
-    return [_cells(runs, len(columns(board)) > len(COLUMNS)) for runs in ordered]
+    cells = [_cells(runs, baseline) for runs in ordered]
+    heads = tuple(head for head in cells[0] if head in ALWAYS or any(row[head] != "-" for row in cells))
+    return heads, [tuple(row[head] for head in heads) for row in cells]
 
 
-def _cells(runs: Sequence[Record], with_residual: bool) -> tuple[str, ...]:
+def _cells(runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]:
     first = runs[0]
-    changes = ", ".join(f"{name} = {value}" for name, value in first.changes.items())
-    return (
-        f"{first.model} ({changes})" if changes else first.model,
-        first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
-        f"{first.parameters:,}",
-        *(_score(runs, split) for split in ("test", "ood", "finer")),
-        *([_residual(runs)] if with_residual else []),
-        f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
-        str(len(runs)),
-        str(_diverged(runs)),
-        f"{first.machine.device} ({first.machine.name}, {first.machine.threads} threads)",
-    )
+    return {
+        "model": _name(first),
+        "loss": first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
+        "parameters": f"{first.parameters:,}",
+        "test": _score(runs, "test"),
+        "95 % interval": _interval(runs),
+        f"over {BASELINE}'s": "-" if runs is baseline else _comparison(runs, baseline),
+        "ood": _score(runs, "ood"),
+        "finer": _score(runs, "finer"),
+        "coarser": _score(runs, "coarser"),
+        "1 % noise": _score(runs, "noise_1"),
+        "5 % noise": _score(runs, "noise_5"),
+        "residual (reference's)": _residual(runs),
+        "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
+        "seeds": str(len(runs)),
+        "diverged": str(_diverged(runs)),
+        "device": f"{first.machine.device} ({first.machine.name}, {first.machine.threads} threads)",
+    }
+
+
+def _name(record: Record) -> str:
+    """The model, and what makes it another one than its defaults."""
+    changes = ", ".join(f"{name} = {value}" for name, value in record.changes.items())
+    tuned = [] if record.tuned is None else [f"tuned in {record.tuned} trials"]
+    told = ": ".join([*tuned, *([changes] if changes else [])])
+    return f"{record.model} ({told})" if told else record.model
+
+
+def _is_baseline(record: Record) -> bool:
+    return record.model == BASELINE and record.loss == "data" and not record.changes and record.labels is None and record.tuned is None
+
+
+def _errors(runs: Sequence[Record]) -> list[list[float | None]]:
+    """Test errors of every seed's samples; a diverged run has none."""
+    return [[None] if r.status == "diverged" else r.per_sample.get("test", {}).get(METRIC, [None]) for r in runs]
+
+
+def _interval(runs: Sequence[Record]) -> str:
+    found = interval(_errors(runs))
+    return "-" if found is None else f"{found.lower:.3g} to {found.upper:.3g}"
+
+
+def _comparison(runs: Sequence[Record], baseline: Sequence[Record]) -> str:
+    found = compare(_errors(runs), _errors(baseline))
+    if found is None:
+        return "-"
+    return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p = {found.p_value:.1g}"
 
 
 def _diverged(runs: Sequence[Record]) -> int:
@@ -96,7 +140,7 @@ def _score(runs: Sequence[Record], split: str) -> str:
     if mean is None:
         return "-"
     values = _values(runs, split)
-    spread = f" ± {statistics.stdev(values):.1g}" if len(values) >= 3 else ""
+    spread = f" ± {statistics.stdev(values):.1g}" if len(values) >= MIN_SEEDS else ""
     floor = _floor(runs[0], split)
     return f"{mean:.4g}{spread}{' (saturated)' if floor is not None and mean < 2 * floor else ''}"
 
@@ -107,16 +151,15 @@ def _residual(runs: Sequence[Record]) -> str:
 
 
 def _floor(record: Record, split: str) -> float | None:
-    means = [field["relative_l2"]["mean"] for field in record.error_floor.get(split, {}).values()]
+    """What the data of a split err by; the coarser grid has values of the test split."""
+    means = [field["relative_l2"]["mean"] for field in record.error_floor.get("test" if split == "coarser" else split, {}).values()]
     return max(means) if means else None
 
 
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
-    heads = columns(board)
-    lines = [
-        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in rows(board)))
-    ]
+    heads, cells = _table(board)
+    lines = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in cells))]
     return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
 
 
@@ -133,7 +176,8 @@ def _escape(cell: str) -> str:
 
 def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
-    lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
+    heads, cells = _table(board)
+    lines = [("", *heads), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in cells)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join([_heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
 
