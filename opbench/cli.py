@@ -277,9 +277,7 @@ def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out
     _records(out)  # a broken one is told before hours of training, not after
     chosen = dict(_setting(text) for text in settings)
     with _bars() as show, redirect_stdout(sys.stderr):
-        held = [
-            contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")
-        ]
+        held = [contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")]
     for one in held:
         click.echo(text(one))
 
@@ -303,7 +301,9 @@ def verify(record: Path, retrain: bool, model: str | None, weights: Path | None,
     for finding in found:
         click.echo(finding)
     if wrong := sum(not finding.agrees for finding in found):
-        raise OpbenchError(f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give")
+        raise OpbenchError(
+            f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
+        )
     click.echo(f"verified: all {len(found)} numbers agree")
 
 

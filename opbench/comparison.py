@@ -77,7 +77,16 @@ def text(held: Contest) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     few = [] if len(held.mine) >= MIN_SEEDS else [f"fewer than {MIN_SEEDS} seeds: no interval and no test is given"]
-    return "\n".join([f"{held.task}, {held.scale}: {verdict(held)}", *table, *few, *machines(held), *weaknesses(held), ""])
+    return "\n".join(
+        [
+            f"{held.task}, {held.scale}: {verdict(held)} ({held.reused} of the runs were there already)",
+            *table,
+            *few,
+            *machines(held),
+            *weaknesses(held),
+            "",
+        ]
+    )
 
 
 def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
@@ -146,7 +155,11 @@ def by_sample(runs: Runs, split: str = "test", metric: str = METRIC) -> list[flo
 def _worst(held: Contest) -> list[str]:
     errors = by_sample(held.mine)
     order = sorted(range(len(errors)), key=lambda i: -errors[i])[:WORST]
-    return [f"worst samples of test: {', '.join(f'{i} ({errors[i]:.3g})' for i in order)}; median {numbers.median(errors):.3g}"] if errors else []
+    return (
+        [f"worst samples of test: {', '.join(f'{i} ({errors[i]:.3g})' for i in order)}; median {numbers.median(errors):.3g}"]
+        if errors
+        else []
+    )
 
 
 def _splits(held: Contest) -> list[str]:
@@ -187,7 +200,9 @@ def _best(held: Contest, metric: str) -> tuple[str, float] | None:
 
 def _rollouts(held: Contest) -> list[str]:
     rolled = {name: runs[0].rollouts["test"] for name, runs in {held.model: held.mine, **held.others}.items() if "test" in runs[0].rollouts}
-    told = "; ".join(f"{name} stable {r.stable:.0%}, correlated until {r.correlation_time:.3g}" for name, r in rolled.items() if r.correlation_time)
+    told = "; ".join(
+        f"{name} stable {r.stable:.0%}, correlated until {r.correlation_time:.3g}" for name, r in rolled.items() if r.correlation_time
+    )
     return [f"roll-out on test: {told}"] if told else []
 
 

@@ -21,7 +21,8 @@ def score(
     """Mean over samples of every metric of the predictions in a file.
 
     path: HDF5 (.h5, .hdf5) or NumPy (.npz), one array for every asked field under its name, samples in the split's order: (sample, *space),
-    and for a trajectory (sample, time, *space) with the stored times after the first; for a step task a sample is a pair of neighbouring times.
+    and for a trajectory (sample, time, *space) with the stored times after the first; a sample of a step task is a pair of neighbouring
+    times.
     Raises DataError for a file that is none, lacks a field or has one of another shape; UnknownName, ConfigError.
     """
     chosen = problem(task, scale)
@@ -40,7 +41,9 @@ def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:
     arrays = _read(path, fields)
     for name, array in arrays.items():
         if array.shape != expected:
-            raise DataError(f"{path}: {name}: expected shape {expected}, got {array.shape}; write what {chosen.name} asks, sample by sample")
+            raise DataError(
+                f"{path}: {name}: expected shape {expected}, got {array.shape}; write what {chosen.name} asks, sample by sample"
+            )
         if array.dtype.kind != "f":
             raise DataError(f"{path}: {name}: expected real numbers, got {array.dtype}; write float32 or float64")
     return torch.from_numpy(np.concatenate([array.reshape(samples, times, *space) for array in arrays.values()], axis=1))
@@ -61,5 +64,7 @@ def _taken(path: Path, file, fields: list[str]) -> dict[str, np.ndarray]:
     found = [name for name in file if isinstance(file[name], (np.ndarray, h5py.Dataset))]
     missing = [name for name in fields if name not in found]
     if missing:
-        raise DataError(f"{path}: expected an array named {', '.join(missing)}, found {', '.join(found) or 'none'}; name them as asked fields")
+        raise DataError(
+            f"{path}: expected an array named {', '.join(missing)}, found {', '.join(found) or 'none'}; name them as asked fields"
+        )
     return {name: np.asarray(file[name][()]) for name in fields}

@@ -118,7 +118,9 @@ def _planned(record: Record, model: str | None) -> Planned:
     run = planned(**_arguments(record, model))
     for key, kind in (("task_version", "the task"), ("data_fingerprint", "the data")):
         if run.about[key] != getattr(record, key):
-            raise DataError(f"{record.stem}: {kind} changed since ({key} is {run.about[key]} today); verify it with opbench {record.opbench}")
+            raise DataError(
+                f"{record.stem}: {kind} changed since ({key} is {run.about[key]} today); verify it with opbench {record.opbench}"
+            )
     differing = [key for key in ("settings", "training", "loss_settings", "source_sha256") if run.about[key] != getattr(record, key)]
     if differing:
         raise DataError(f"{record.stem}: the code that is here makes another {', '.join(differing)}; verify it with the run's own code")

@@ -60,7 +60,9 @@ def test_the_worst_samples_and_the_growth_on_other_splits_are_named():
 
 def test_a_metric_in_which_another_is_ahead_by_more_is_named():
     def with_band(records: tuple, band: float) -> tuple:
-        return tuple(r.model_copy(update={"scores": {"test": {"relative_l2": r.scores["test"]["relative_l2"], "band": band}}}) for r in records)
+        return tuple(
+            r.model_copy(update={"scores": {"test": {"relative_l2": r.scores["test"]["relative_l2"], "band": band}}}) for r in records
+        )
 
     mine, fno = with_band(runs("mine", SAMPLES), 0.3), with_band(runs("fno", SAMPLES), 0.1)
     assert "weaker than elsewhere: band: 3 times that of fno" in weaknesses(Contest("t", "mini", mine, {"fno": fno}, 0))

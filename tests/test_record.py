@@ -75,7 +75,10 @@ BROKEN = {
     "with infinity": (lambda path: path.read_text().replace("100.0", "1e999"), "samples_per_second"),
     "with infinity where anything may be": (lambda path: path.read_text().replace('"width": 32', '"width": 1e999'), "Out of range"),
     "beyond any error": (lambda path: edited(path, "scores", "test", "relative_l2", to=1e308), "less than or equal to 1"),
-    "with a mean that is not its samples'": (lambda path: edited(path, "scores", "test", "relative_l2", to=0.05), "scores.test.relative_l2 is"),
+    "with a mean that is not its samples'": (
+        lambda path: edited(path, "scores", "test", "relative_l2", to=0.05),
+        "scores.test.relative_l2 is",
+    ),
     "with a path in its dataset": (lambda path: edited(path, "dataset", to="../../etc"), "dataset: String should match"),
     "with another dataset's task": (lambda path: edited(path, "task", to="darcy_2d/static"), "task is 'darcy_2d/static'"),
     "with a path in a fingerprint": (lambda path: edited(path, "weights_sha256", to="../../weights"), "weights_sha256"),

@@ -170,7 +170,13 @@ def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
     lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([printable(_heading(board)), *("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    return "\n".join(
+        [
+            printable(_heading(board)),
+            *("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines),
+            "",
+        ]
+    )
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
