@@ -16,6 +16,7 @@ from opbench.version import __version__
 
 SPLITS = ("test", "ood", "finer")
 TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
+DASH = "\N{EN DASH}"  # where there is no number
 RATIO = 20.0  # where the performance profile ends
 Runs = Sequence[Record]
 Column = tuple[str, Any]
@@ -29,7 +30,7 @@ def write(records: Iterable[Record], folder: Path) -> Path:
 
 
 def render(records: Iterable[Record]) -> str:
-    """The page. What a record says appears as text, whatever it is; a policy in the page's head forbids all but its own style and script."""
+    """The page. What a record says appears as text, whatever it is; a policy in its head forbids all but its own style and script."""
     found = boards(records)
     style, script = (raw(Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
     policy = f"default-src 'none'; style-src '{_sum(style)}'; script-src '{_sum(script)}'; base-uri 'none'; form-action 'none'"
@@ -121,7 +122,7 @@ def _overview_row(board: Board, index: int, models: Sequence[str]) -> Markup:
     cells = [
         element("td", f"{errors[m]:.4g}", class_="best" if errors[m] == best else None)
         if m in errors
-        else element("td", element("small", "diverged" if m in there else "–"))
+        else element("td", element("small", "diverged" if m in there else DASH))
         for m in models
     ]
     link = element("a", board.task, href=f"#board-{index}")
@@ -248,7 +249,7 @@ def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
     def cell(runs: Runs) -> Markup:
         error, found, hidden = mean(runs, split, metric), values(runs, split, metric), metric != METRIC
         if error is None:
-            return element("td", element("small", "–"), hidden=hidden, title=runs[0].not_scored.get(split))
+            return element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split))
         spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
         mark = " saturated" if metric == METRIC and saturated(runs[0], split, error) else ""
         about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best else None}
@@ -260,7 +261,7 @@ def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
 def _plain(value: Any, form: str) -> Any:
     def cell(runs: Runs) -> Markup:
         found = value(runs)
-        return element("td", element("small", "–")) if found is None else element("td", form.format(found), data_v=f"{found:.6g}")
+        return element("td", element("small", DASH)) if found is None else element("td", form.format(found), data_v=f"{found:.6g}")
 
     return cell
 
@@ -289,7 +290,7 @@ COSTS = (
         "solver",
         "error-matched solver's seconds over the model's",
         lambda runs: _median(r.matched and r.matched.ratio for r in runs),
-        "{:.3g} ×",
+        "{:.3g} x",
     ),
 )
 
@@ -347,7 +348,7 @@ def _solver(record: Record) -> str:
     found = record.matched
     if found is None or found.scheme is None:
         return ""
-    points = " × ".join(map(str, found.points or ()))
+    points = " x ".join(map(str, found.points or ()))
     return f"{found.scheme} on {points} points, error {found.solver_error:.3g}, {found.seconds:.3g} s a solve" if found.seconds else ""
 
 
