@@ -152,23 +152,39 @@ class Strong:
     def expected(self, given: Tensor) -> Tensor:
         """(b, c_in, *s) -> (b, unknown, level, *s): what the equation lets expect without any label, for statistics and sizes.
 
-        Evolving: the initial state. Steady: c m(x) with one bump m and the c for which <m, residual(c m)> = 0 (Galerkin's method); of a
-        multiplier the ramp c (x + y - mean) that the other rows answer as strongly as the sources.
+        Evolving: the initial state. Steady: c m(x) with one bump m an unknown, which the rows answer as strongly as the sources, with the
+        sign for which <m, residual(c m)> = 0.
         """
-        initial = self.levels(given.to(self.dtype), None)
-        if not isinstance(self.pde, SteadyPDE):
+        given = given.to(self.dtype)
+        initial, coefficients = self.levels(given, None), self.coefficients(given)
+        if self.system is None:
             return initial
-        coords, coefficients = coordinates_of(self.grid, given.to(self.dtype)), self.coefficients(given.to(self.dtype))
-        own = torch.ones_like(initial[:1]).index_fill_(1, torch.tensor(self.multipliers, dtype=torch.long, device=given.device), 0.0)
-        bump, ramp = self.mollifier(coords) * own + 0 * initial, (coords.sum(-1) - coords.sum(-1).mean()) * (1 - own) + 0 * initial
-        load = self._steady(initial, coefficients)
-        axes = tuple(range(1, bump.ndim)) if not self.multipliers else tuple(range(2, bump.ndim))
-        response = self._steady(bump, coefficients) - load
-        galerkin = -bump * (bump * load).sum(axes, keepdim=True) / torch.where(own > 0, (bump * response).sum(axes, keepdim=True), 1.0)
-        if not self.multipliers:
-            return galerkin
-        answer = (self._steady(ramp, coefficients) - load) * own
-        return galerkin + ramp * _size(load) / _size(answer)
+        load, bumps = self._steady(initial, coefficients), self._bumps(given)
+        rows = [index for index in range(len(self.unknowns)) if index not in self.multipliers]
+        size = self._measured(load)[:, rows].norm(dim=1)
+        expected = torch.zeros_like(bumps)
+        for index in range(len(self.unknowns)):
+            bump = torch.zeros_like(bumps)
+            bump[:, index] = bumps[:, index]
+            answer = self._steady(bump, coefficients) - load
+            along = -(bump * load).flatten(1).sum(1) * (bump * answer).flatten(1).sum(1)
+            share = torch.copysign(size / self._measured(answer)[:, rows].norm(dim=1), along)
+            expected = expected + bump * share.reshape(-1, *[1] * (bump.ndim - 1))
+        return expected
+
+    def _bumps(self, given: Tensor) -> Tensor:
+        """(b, unknown, 1, *s): one for every unknown, zero where it is, of zero mean where a constant changes nothing."""
+        assert self.system is not None
+        bumps = self.mollifier(coordinates_of(self.grid, given)) + 0 * self.levels(given, None)
+        for index in self.system.floating:
+            waves = torch.zeros_like(bumps[:1, index])
+            for place, wraps in enumerate(self.grid.periodic):
+                shape = [1] * self.grid.dims
+                n = shape[place] = self.grid.shape[place]
+                angle = torch.arange(n, device=given.device, dtype=self.dtype) * torch.pi * (2 / n if wraps else 1 / (n - 1))
+                waves = waves + torch.cos(angle).reshape(shape)
+            bumps[:, index] = waves
+        return bumps
 
     def mollifier(self, coords: Tensor) -> Tensor:
         """(*s, d) -> (unknown, 1, *s): between 0 and 1, zero where an unknown is, and with a slope there."""
@@ -245,11 +261,6 @@ class Strong:
 def coordinates_of(grid: Grid, like: Tensor) -> Tensor:
     """Positions of all points (*space, d), of a tensor's type and place."""
     return torch.as_tensor(np.stack(grid.mesh(), axis=-1), dtype=like.dtype, device=like.device)
-
-
-def _size(fields: Tensor) -> Tensor:
-    """(b, 1, 1, *1): the root mean square over everything."""
-    return fields.square().mean(tuple(range(1, fields.ndim)), keepdim=True).sqrt()
 
 
 def _derivatives(name: str, posed: Posed, order: int, dtype: torch.dtype, kind: Differences) -> tuple[Any, Any, int]:
