@@ -6,6 +6,7 @@ import marshal
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -67,7 +68,8 @@ def evaluate(
     model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
     objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
     torch.manual_seed(seed)
-    operator = build_model(model, chosen.spec, model_settings)
+    operator = build_model(model, replace(chosen.spec, auxiliary=objective.auxiliary), model_settings)
+    objective.require(operator)
     _require_trainable(operator, model, loss, objective, chosen_settings)
     training = _training(chosen, operator, train_settings)
     label = _label(model)

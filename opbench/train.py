@@ -201,13 +201,15 @@ class _Run:
 
     def _step(self, batch: Samples) -> Tensor:
         self.optimizer.zero_grad()
-        with torch.autocast(batch.given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
-            prediction = self.model(batch.given, batch.coords)
-        loss = self.loss(prediction, batch)
+        loss = self.loss.of_model(self._answer, batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
         return loss.detach()
+
+    def _answer(self, given: Tensor, coords: Tensor) -> Tensor:
+        with torch.autocast(given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
+            return self.model.whole(given, coords)
 
     def snapshot(self) -> tuple[Tensors, Outcome]:
         """Everything that the next epoch depends on, copied."""
