@@ -88,14 +88,14 @@ class AtPoints:
             states = [self._here(name, state, coordinates) for name, state in zip(names, initial.unbind(1), strict=True)]
             self.initial = torch.stack(states, 1)
             self.levels = torch.cat((self.initial, answer.unflatten(1, (len(names), -1))), 2)
-        self.coefficients = {name: self._here(name, value, coordinates) for name, value in residual.coefficients(given).items()}
+        self.coefficients = {name: self._here(name, value, coordinates) for name, value in plain(residual.coefficients(given)).items()}
 
     def left(self, d: Derivatives, measure: Measure) -> Tensor:
         """(b, unknown, level, m): what is left of the equation, written with the derivatives d, as `measure` sees it."""
         residual = self.owner.on_grid
         if isinstance(residual.pde, SteadyPDE):
             return self._act(residual.pde.residual, self.levels, d, measure)
-        rate = self._act(residual.pde.rate, self.levels, d, measure)
+        rate = self._act(residual.rate, self.levels, d, measure)
         change = self._act(self._conserved, self.levels, d, measure).diff(dim=2) / residual.frame
         assert self.owner.matrix is not None
         return change - torch.einsum("kl,bulm->bukm", self.owner.matrix, rate)
@@ -106,12 +106,12 @@ class AtPoints:
         if isinstance(residual.pde, SteadyPDE):
             return rms(self._act(residual.pde.residual, self.initial, d, measure)).detach()
         held = rms(self._act(self._conserved, self.initial, d, measure))
-        change = residual.frame * rms(self._act(residual.pde.rate, self.initial, d, measure))
+        change = residual.frame * rms(self._act(residual.rate, self.initial, d, measure))
         return (torch.where(held > 0, held, change) / residual.time).detach()
 
-    def _here(self, name: str, value: Any, coordinates: Sequence[Tensor]) -> Tensor:
+    def _here(self, name: str, value: Tensor, coordinates: Sequence[Tensor]) -> Tensor:
         """A field on the grid (b, level, *s) at the points, (b, level, p); or (b, level, 1) where it is constant in space."""
-        value, grid = value.values if isinstance(value, FourierField) else value, self.owner.grid
+        grid = self.owner.grid
         if value.shape[-grid.dims :].numel() == 1:
             return value.flatten(-grid.dims)
         return at_points(value.expand(*value.shape[: -grid.dims], *grid.shape), grid, coordinates, self.owner.degrees[name])
@@ -124,6 +124,11 @@ class AtPoints:
         made = function(self.owner.on_grid.posed.unknown(levels.unbind(1)), self.coefficients, d)
         parts = [measure(part) for part in (made.values() if isinstance(made, Mapping) else [made])]
         return torch.stack(torch.broadcast_tensors(*parts), 1)
+
+
+def plain(coefficients: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Coefficients on a grid as tensors, whatever they are to the grid's own derivatives."""
+    return {name: value.values if isinstance(value, FourierField) else value for name, value in coefficients.items()}
 
 
 def rms(values: Tensor) -> Tensor:

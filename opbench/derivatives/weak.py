@@ -6,6 +6,7 @@ integral of phi (g + div F) = integral of phi g - F . grad phi             phi =
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from opbench.derivatives import Derivatives
@@ -29,11 +30,8 @@ class Divergence:
 
     def tested(self, integral: Callable[[Tensor, str | None], Tensor]) -> Tensor:
         """integral(f, None) of phi f and integral(f, axis) of f d phi / d axis, put together."""
-        total = integral(self.density, None) if isinstance(self.density, Tensor) or self.density else 0.0
-        for axis, part in self.flux.items():
-            total = total - integral(part, axis)
-        assert isinstance(total, Tensor)
-        return total
+        parts = [-integral(part, axis) for axis, part in self.flux.items()]
+        return sum(parts, integral(self.density, None) if isinstance(self.density, Tensor) else torch.as_tensor(self.density))
 
     def _scaled(self, factor: Any) -> "Divergence":
         return Divergence(self.d, self.density * factor, {axis: part * factor for axis, part in self.flux.items()})

@@ -13,7 +13,7 @@ from opbench.pointwise import rms
 class CollocationSettings(PhysicsSettings):
     """points: how many are drawn, anew at each step, for all samples of a batch. norm: of the validation on the grid."""
 
-    points: PositiveInt = 1024
+    points: PositiveInt = 256
 
 
 class CollocationLoss(PointwiseLoss):

@@ -4,7 +4,6 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from opbench.derivatives.fourier import FourierField
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.weak import Mixed
 from opbench.errors import ConfigError
@@ -12,7 +11,7 @@ from opbench.losses import Network
 from opbench.losses.weak import WeakLoss, WeakSettings
 from opbench.model import Channel, Samples
 from opbench.pde import SteadyPDE
-from opbench.pointwise import Pointwise, rms
+from opbench.pointwise import plain, rms
 from opbench.residual import Residual
 from opbench.task import Problem
 
@@ -36,23 +35,20 @@ class MixedLoss(WeakLoss):
         if not isinstance(residual.pde, SteadyPDE):
             raise ConfigError(f"{chosen.name}: the mixed form takes steady equations so far; take --loss weak")
         super().__init__(chosen, residual, settings)
+        self.steady = residual.pde
         self.stencils = FiniteDifference(residual.grid, 2)
         shape = (1, len(residual.channels), *residual.grid.shape)
         count = self.fluxes(torch.ones(shape, device=residual.posed.device)).shape[1]
         if count == 0:
             raise ConfigError(f"{chosen.name}: its equation has no div_grad or laplacian whose flux could be an unknown; take --loss weak")
         axes = residual.grid.axes
-        self.auxiliary = tuple(
-            Channel(f"flux_{axes[i % len(axes)]}" + (f"_{i // len(axes)}" if i >= len(axes) else "")) for i in range(count)
-        )
+        self.auxiliary = tuple(Channel(f"flux_{axis}_{term}") for term in range(count // len(axes)) for axis in axes)
 
     def fluxes(self, given: Tensor) -> Tensor:
         """(b, c_in, *s) -> (b, flux, *s): those of what the equation lets expect, by stencils."""
         residual, d = self.residual, Mixed(self.stencils)
-        coefficients = {
-            name: value.values if isinstance(value, FourierField) else value for name, value in residual.coefficients(given).items()
-        }
-        residual.pde.residual(residual.posed.unknown(residual.expected(given).unbind(1)), coefficients, d)
+        expected = residual.posed.unknown(residual.expected(given).unbind(1))
+        self.steady.residual(expected, plain(residual.coefficients(given)), d)
         return torch.cat([*d.own, given.new_zeros(len(given), 0, *residual.grid.shape)], 1)
 
     def expected(self, train: Samples) -> Tensor:

@@ -11,10 +11,11 @@ from opbench import wendland
 from opbench.derivatives.weak import Divergence, Weak
 from opbench.errors import ConfigError
 from opbench.grid import Grid
-from opbench.losses import Network
+from opbench.losses import LossSettings, Network
 from opbench.losses._pointwise import PointwiseLoss, drawn
 from opbench.losses.physics import PhysicsSettings
 from opbench.pointwise import rms
+from opbench.task import Problem
 
 RULES: dict[str, Callable[[int, int], tuple[Tensor, Tensor]]] = {"gauss": wendland.gauss, "mean": wendland.mean}
 
@@ -22,16 +23,16 @@ RULES: dict[str, Callable[[int, int], tuple[Tensor, Tensor]]] = {"gauss": wendla
 class WeakSettings(PhysicsSettings):
     """centres: balls, drawn anew at each step, for all samples of a batch. norm: of the validation on the grid.
 
-    radius: the balls', in parts of the domain's shortest side; smallest: where it is given, radii lie between both, evenly in their logarithm.
-    rule: "gauss" is a true integral with `nodes` Gauss points along the radius; "mean" is the plain mean over a regular grid of `nodes` an
-    axis, without the volume factor. DGenNO's released code is radius = 1e-4, rule = "mean", nodes = 9.
+    radius: the balls', in parts of the domain's shortest side; smallest: where it is given, radii lie between both, evenly in their
+    logarithm. rule: "gauss" is a true integral with `nodes` Gauss points along the radius; "mean" is the plain mean over a regular grid
+    of `nodes` an axis, without the volume factor. DGenNO's released code is radius = 1e-4, rule = "mean", nodes = 9.
     """
 
-    centres: PositiveInt = 64
+    centres: PositiveInt = 32
     radius: float = Field(default=0.1, gt=0, lt=0.5)
     smallest: float | None = Field(default=None, gt=0)
     rule: Literal["gauss", "mean"] = "gauss"
-    nodes: int = Field(default=4, ge=2)
+    nodes: int = Field(default=3, ge=2)
 
 
 class Balls:
@@ -71,7 +72,8 @@ class WeakLoss(PointwiseLoss):
     Settings = WeakSettings
 
     @classmethod
-    def of(cls, chosen, settings, device: str = "cpu") -> Self:
+    def of(cls, chosen: Problem, settings: LossSettings, device: str = "cpu") -> Self:
+        assert isinstance(settings, WeakSettings)
         if settings.smallest is not None and settings.smallest > settings.radius:
             raise ConfigError(f"loss weak: smallest ({settings.smallest}) is above radius ({settings.radius}); exchange them")
         return super().of(chosen, settings, device)
