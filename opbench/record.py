@@ -14,6 +14,9 @@ from opbench.errors import DataError
 from opbench.find import PACKAGE
 
 Scores = dict[str, dict[str, float | None]]
+Clock = Literal["processor", "wall"]
+Way = Literal["alone", "batched"]
+Scheme = Literal["finite_difference", "spectral", "sparse_lu"]
 
 
 class Machine(Frozen):
@@ -45,39 +48,73 @@ class Speed(Frozen):
 class Cost(Frozen):
     """What a trained model costs on the record's machine. A quantity that the machine does not tell is null, never 0.
 
-    inference: by "eager" and "compiled". flops: of one sample's forward pass, by opbench's formula. memory: peak bytes of inference at the
-    best batch size; training_memory: of a training step. joules: of one sample at that size. noisy: whether the processor was taken away
-    while it was timed. layout: what decides speed in a model's own form, as it says itself.
+    inference: by "eager" and "compiled"; not_compiled: why the latter is not there. clock: the processor's own where one CPU thread does
+    all the work, else the wall's. noisy: whether the processor was taken away meanwhile, or timings scattered by more than a tenth.
+    flops: of one sample's forward pass, by the formula in opbench.flops. memory: peak bytes of inference at the best batch size, beside
+    weights and inputs; training_memory: of a training step. joules: of one sample at that size. dtype: of inputs and outputs.
+    layout: what decides speed in a model's own form, as it says itself.
     """
 
     inference: dict[Literal["eager", "compiled"], Speed]
-    flops: float | None = None
-    memory: int | None = None
+    not_compiled: str | None = None
+    clock: Clock
+    noisy: bool
+    flops: int
+    memory: int
     training_memory: int | None = None
     joules: float | None = None
-    noisy: bool
+    dtype: str
     layout: dict[str, str] = Field(default_factory=dict)
+
+    def seconds(self, way: Way) -> float:
+        """Of a sample, by the faster of eager and compiled: alone, or in a full batch."""
+        if way == "alone":
+            return min(speed.latency.median for speed in self.inference.values())
+        return 1 / max(speed.throughput.median for speed in self.inference.values())
+
+
+def rung_name(scheme: Scheme, order: int | None, points: tuple[int, ...], tolerance: float | None) -> str:
+    """A rung as tables call it."""
+    how = {"finite_difference": f"order {order}", "spectral": "spectral", "sparse_lu": f"order {order} by sparse LU"}[scheme]
+    return f"{how}, {' x '.join(map(str, points))}{'' if tolerance is None else f', tolerance {tolerance:.0e}'}"
+
+
+class Match(Frozen):
+    """The cheapest solve that errs no more than a model: which rung of the ladder, and its own error.
+
+    seconds: of a sample. ratio: solver seconds over model seconds, below 1 where the solver is faster. break_even: solves after which
+    training, with the data generated for it, has paid; null where it never does.
+    """
+
+    scheme: Scheme
+    order: int | None
+    points: tuple[int, ...]
+    tolerance: float | None
+    error: float
+    seconds: float
+    ratio: float
+    break_even: float | None = None
+
+    @property
+    def name(self) -> str:
+        return rung_name(self.scheme, self.order, self.points, self.tolerance)
 
 
 class Matched(Frozen):
-    """The reference solver made exactly as wrong as the model, on the model's machine, batched as the model is.
+    """The reference solver made as wrong as the model, on the model's machine, one sample alone and batched as the model is.
 
-    error: the model's, mean relative L2 on test. scheme, points, tolerance: the cheapest rung of the ladder that errs no more, and its own
-    error, `solver_error`; `scheme` is null where none errs as much or as little. seconds: of one solve alone, seconds_batched: a sample in
-    a batch. ratio: solver seconds over model seconds with one sample, ratio_batched: with full batches.
-    break_even: solves at which training pays, data generation included; null where it never does.
+    error: the model's, mean relative L2 on test. alone, batched: null where no rung of the ladder errs as little.
+    training_seconds, generation_seconds: what break_even sets against each solve, training and validation data counted.
+    ladder: fingerprint of the ladder that the rungs are of; noisy: whether it was.
     """
 
     error: float
-    scheme: str | None
-    points: tuple[int, ...] | None = None
-    tolerance: float | None = None
-    solver_error: float | None = None
-    seconds: float | None = None
-    seconds_batched: float | None = None
-    ratio: float | None = None
-    ratio_batched: float | None = None
-    break_even: float | None = None
+    alone: Match | None
+    batched: Match | None
+    training_seconds: float
+    generation_seconds: float
+    ladder: str
+    noisy: bool
 
 
 class Rollout(Frozen):
@@ -107,7 +144,8 @@ class Record(Frozen):
     labels: training samples whose references were read; None is all of them, or none where the loss reads none.
     loss_settings: those of the loss that differ from what a loss without settings does.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
-    scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.
+    scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds: wall and processor time of training, and
+    until the best validation error.
     rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
     """
 

@@ -1,6 +1,6 @@
 """Tables are rendered from records alone: order, spread, divergence, saturation, and what may not stand together."""
 
-from opbench.leaderboard.table import boards, markdown, rows, text, write
+from opbench.leaderboard.table import boards, heading, markdown, rows, text, write
 from opbench.record import Machine
 from records import record
 
@@ -35,10 +35,14 @@ def test_what_the_user_changed_stands_beside_the_model():
     assert [row[0] for row in table] == ["exact", "fno (train.epochs = 40)", "fno"]
 
 
-def test_runs_on_other_machines_stand_in_rows_of_their_own():
+def test_runs_on_other_machines_stand_in_rows_of_their_own_and_on_gpus_in_tables_of_their_own():
     gpu = Machine(device="cuda", name="some GPU", threads=1, tf32=False)
     threads = Machine(device="cpu", name="test processor", threads=1, tf32=False)
-    assert len(cells(record(), record(machine=gpu), record(machine=threads))) == 3
+    assert len(cells(record(), record(machine=threads))) == 2
+    cpu, cuda = boards([record(), record(machine=gpu), record(machine=threads)])
+    assert (cpu.device, len(rows(cpu))) == ("cpu", 2)
+    assert (cuda.device, len(rows(cuda))) == ("cuda", 1)
+    assert heading(cuda).startswith("burgers_1d/trajectory, mini, on cuda (")
 
 
 def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():

@@ -1,4 +1,7 @@
-"""Records -> Markdown: one table for every task, version, scale and state of the data; a row for every configuration, over its seeds."""
+"""Records -> Markdown: one table for every task, version, scale, state of the data and kind of device; a row for every configuration.
+
+Rows are ranked by error. Seconds are those of the row's machine: where a table has several, letters keep them apart.
+"""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -6,69 +9,160 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opbench.atomic import write_bytes
-from opbench.record import Record
+from opbench.ladder import Ladder, Rung
+from opbench.leaderboard.words import rate, seconds
+from opbench.record import Machine, Match, Record, Way
 
 METRIC = "relative_l2"
 ABOUT = "Mean relative L2 error over samples, then over seeds (± standard deviation from three seeds on)."
 RESIDUAL = "physics_residual"
+COST = ("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched")
+ABOUT_COST = (
+    "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over the "
+    "row's, so that below 1 it is the faster. ~: timed while the machine was busy."
+)
 COLUMNS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")
 
 
 @dataclass(frozen=True)
 class Board:
-    """The records that may stand in one table: same task, version, scale and data."""
+    """The records that may stand in one table: same task, version, scale, data and kind of device; and the solver's ladders for it."""
 
     task: str
     task_version: int
     scale: str
     data_fingerprint: str
+    device: str
     records: tuple[Record, ...]
+    ladders: tuple[Ladder, ...] = ()
+
+    @property
+    def machines(self) -> list[Machine]:
+        """Where its rows come from, the one with most runs first."""
+        found = [record.machine for record in self.records]
+        return sorted(dict.fromkeys(found), key=lambda machine: (-found.count(machine), str(machine)))
+
+    def mark(self, machine: Machine) -> str:
+        """What tells the machine's seconds from another's, nothing where there is no other."""
+        return f" [{chr(ord('A') + self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
 
     @property
     def stem(self) -> str:
         return f"{self.task.replace('/', '-')}-{self.scale}"
 
 
-def boards(records: Iterable[Record]) -> list[Board]:
-    """Records grouped into tables; a repeated run counts once, by its newest record."""
-    groups: dict[tuple[str, int, str, str], dict[tuple[str, str], Record]] = {}
+def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Board]:
+    """Records grouped into tables, and the newest ladder of every machine; a repeated run counts once, by its newest record."""
+    groups: dict[tuple[str, int, str, str, str], dict[tuple[str, str], Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
-        key = (record.task, record.task_version, record.scale, record.data_fingerprint)
+        key = (record.task, record.task_version, record.scale, record.data_fingerprint, record.machine.device)
         groups.setdefault(key, {})[record.fingerprint, str(record.machine)] = record
-    return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
+    climbed: dict[tuple[str, int, str, str, str], dict[str, Ladder]] = {}
+    for ladder in sorted(ladders, key=lambda found: found.date):
+        key = (ladder.task, ladder.task_version, ladder.scale, ladder.data_fingerprint, ladder.machine.device)
+        climbed.setdefault(key, {})[str(ladder.machine)] = ladder
+    return [Board(*key, tuple(group.values()), tuple(climbed.get(key, {}).values())) for key, group in sorted(groups.items())]
 
 
 def columns(board: Board) -> tuple[str, ...]:
-    """COLUMNS, and what the task's equation leaves of the test predictions (of the references), where that was measured."""
-    if not any(r.physics_floor for r in board.records):
-        return COLUMNS
+    """COLUMNS, what the task's equation leaves of the test predictions (of the references), and what rows cost, where these were measured."""
     place = COLUMNS.index("training")
-    return (*COLUMNS[:place], "residual (reference's)", *COLUMNS[place:])
+    residual = ("residual (reference's)",) if any(r.physics_floor for r in board.records) else ()
+    return (*COLUMNS[:place], *residual, *(COST if _costed(board) else ()), *COLUMNS[place:])
+
+
+def _costed(board: Board) -> bool:
+    return bool(board.ladders) or any(r.cost for r in board.records)
+
+
+def configurations(board: Board) -> list[list[Record]]:
+    """The runs of every row, over its seeds, best mean test error first; what diverged in any seed stands behind what did not."""
+    found: dict[tuple[str, str], list[Record]] = {}
+    for record in board.records:
+        found.setdefault((record.configuration, str(record.machine)), []).append(record)
+    return sorted(found.values(), key=_order)
+
+
+def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
+    return _diverged(runs), _rank(runs), runs[0].model
 
 
 def rows(board: Board) -> list[tuple[str, ...]]:
-    """Cells by `columns`, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
-    configurations: dict[tuple[str, str], list[Record]] = {}
-    for record in board.records:
-        configurations.setdefault((record.configuration, str(record.machine)), []).append(record)
-    ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _rank(runs), runs[0].model))
-    return [_cells(runs, len(columns(board)) > len(COLUMNS)) for runs in ordered]
+    """Cells by `columns`: models, and the solver itself on the rungs that err no more than they do."""
+    models = [(_order(runs), _cells(board, runs)) for runs in configurations(board)]
+    solvers = [
+        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder in board.ladders for rung in rungs(board, ladder)
+    ]
+    return [cells for _, cells in sorted([*models, *solvers], key=lambda entry: entry[0])]
 
 
-def _cells(runs: Sequence[Record], with_residual: bool) -> tuple[str, ...]:
+def rungs(board: Board, ladder: Ladder) -> list[Rung]:
+    """The rungs that a row's error is matched with, alone or batched."""
+    errors = [error for runs in configurations(board) if (error := _mean(runs, "test")) is not None]
+    ways: tuple[Way, ...] = ("alone", "batched")
+    found = [rung for error in errors for way in ways if (rung := ladder.cheapest(error, way)) is not None]
+    return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
+
+
+def name_of(runs: Sequence[Record]) -> str:
+    """A configuration's name: the model and what the user changed."""
+    changes = ", ".join(f"{name} = {value}" for name, value in runs[0].changes.items())
+    return f"{runs[0].model} ({changes})" if changes else runs[0].model
+
+
+def middle(runs: Sequence[Record]) -> Record | None:
+    """Of the runs whose cost was measured, that of median test error."""
+    timed = [r for r in runs if r.cost is not None and r.scores.get("test", {}).get(METRIC) is not None]
+    return sorted(timed, key=lambda r: r.scores["test"][METRIC] or 0.0)[(len(timed) - 1) // 2] if timed else None
+
+
+def _cells(board: Board, runs: Sequence[Record]) -> tuple[str, ...]:
     first = runs[0]
-    changes = ", ".join(f"{name} = {value}" for name, value in first.changes.items())
     return (
-        f"{first.model} ({changes})" if changes else first.model,
+        name_of(runs),
         first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
         f"{first.parameters:,}",
         *(_score(runs, split) for split in ("test", "ood", "finer")),
-        *([_residual(runs)] if with_residual else []),
-        f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
+        *([_residual(runs)] if any(r.physics_floor for r in board.records) else []),
+        *(_cost_cells(board, middle(runs)) if _costed(board) else []),
+        f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
         str(len(runs)),
         str(_diverged(runs)),
-        f"{first.machine.device} ({first.machine.name}, {first.machine.threads} threads)",
+        _device(board, first.machine),
     )
+
+
+def _cost_cells(board: Board, run: Record | None) -> list[str]:
+    """Of the configuration's run of median error."""
+    if run is None or run.cost is None:
+        return ["-"] * len(COST)
+    mark, about = board.mark(run.machine), "~" if run.cost.noisy else ""
+    own = [f"{about}{seconds(run.cost.seconds('alone'))}{mark}", f"{about}{rate(1 / run.cost.seconds('batched'))}{mark}"]
+    if run.matched is None:
+        return [*own, "-", "-", "-"]
+    alone, batched, about = run.matched.alone, run.matched.batched, "~" if run.matched.noisy else ""
+    solver = [f"{about}{seconds(alone.seconds)}{mark}" if alone else "-", f"{about}{rate(1 / batched.seconds)}{mark}" if batched else "-"]
+    return [*own, *solver, f"{about}{_ratio(alone)}, {_ratio(batched)}"]
+
+
+def _ratio(match: Match | None) -> str:
+    return "-" if match is None else f"{match.ratio:.2g}"
+
+
+def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> tuple[str, ...]:
+    mark, about = board.mark(ladder.machine), "~" if ladder.noisy else ""
+    known = {
+        "model": f"solver: {rung.name}",
+        "test": f"{rung.error:.4g}",
+        "latency": f"{about}{seconds(rung.alone.median)}{mark}",
+        "throughput": f"{about}{rate(1 / rung.batched.median)}{mark}",
+        "device": _device(board, ladder.machine),
+    }
+    return tuple(known.get(column, "-") for column in columns(board))
+
+
+def _device(board: Board, machine: Machine) -> str:
+    return f"{machine.device} ({machine.name}, {machine.threads} threads){board.mark(machine)}"
 
 
 def _diverged(runs: Sequence[Record]) -> int:
@@ -114,20 +208,20 @@ def _floor(record: Record, split: str) -> float | None:
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
     heads = columns(board)
-    lines = [
-        "| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in rows(board)))
-    ]
-    return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escape(c) for c in row] for row in rows(board)))]
+    about = f"{ABOUT} {ABOUT_COST}" if _costed(board) else ABOUT
+    return "\n".join([f"## {heading(board)}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
 
 
-def _heading(board: Board) -> str:
+def heading(board: Board) -> str:
     floors = {split: _floor(board.records[0], split) for split in ("test", "ood", "finer")}
     known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
     state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
-    return f"{board.task}, {board.scale} ({state})"
+    return f"{board.task}, {board.scale}{'' if board.device == 'cpu' else f', on {board.device}'} ({state})"
 
 
-def _escape(cell: str) -> str:
+def escape(cell: str) -> str:
+    """A cell that cannot end its column, its row or its table."""
     return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
@@ -135,7 +229,7 @@ def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
     lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([_heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    return "\n".join([heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
