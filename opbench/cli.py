@@ -201,6 +201,7 @@ def evaluate(
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     """The table that the new records stand in, and where everything lies."""
+    from opbench.comparison import summary
     from opbench.evaluation import place_among_baselines
     from opbench.generation import data_root
     from opbench.leaderboard.table import boards, text
@@ -208,6 +209,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     place_among_baselines(records[-1], out=out, **as_run)
     board = next(b for b in boards(_records(out), _ladders(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
     click.echo(text(board, mark=records[-1].model))
+    click.echo(summary(records, board.records))
     for record in records:
         if record.status == "diverged":
             click.echo(f"seed {record.seed} diverged in epoch {record.curve[-1][0]}; a lower train.learning_rate may help")
@@ -238,10 +240,11 @@ def _ladders(out: Path) -> list:
 def table(task: str | None, out: Path) -> None:
     """Print the leaderboard from records, and write its Markdown, and that of the solver matched with each model."""
     from opbench.leaderboard.solver import write_solver
-    from opbench.leaderboard.table import boards, text, write
+    from opbench.leaderboard.table import boards, text, write, write_overview
+    from opbench.record import shelf, shipped
 
-    every = boards(_records(out), _ladders(out))
-    found = every
+    records, faults = shelf(shipped(), out / "records")
+    found = every = boards(records, _ladders(out))
     if task is not None:
         choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
         known("task with records", task, choices)
@@ -250,30 +253,92 @@ def table(task: str | None, out: Path) -> None:
         raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
     for board in found:
         click.echo(text(board))
-    for path in (*write(found, out), *write_solver(every, out)):
+    for path in [*write(every, out), write_overview(every, out), *write_solver(every, out)]:
         click.echo(f"written: {path}")
+    _tell(faults)
 
 
 @opbench.command()
-@click.option("--task", "-t", type=DATASET, required=True, help="A dataset for its first task with records, or dataset/task.")
-@click.option("--scale", type=SCALE, help="[default: the first with records]")
-@click.option("--device", type=Name("cpu|cuda", lambda: ["cpu", "cuda"]), help="[default: the first with records]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
-def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
-    """Draw error against latency, throughput, parameters and training time, with the solver's own curve, from records."""
-    from opbench.leaderboard.pareto import draw_pareto
-    from opbench.leaderboard.table import boards
+def page(out: Path) -> None:
+    """Write all leaderboards as one page, out/index.html, that needs no server and asks nothing of the network."""
+    from opbench.leaderboard.page import write
+    from opbench.record import shelf, shipped
 
-    found = boards((record for record in _records(out) if record.cost is not None), _ladders(out))
-    choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
-    known("task with records that say what a model costs", task, choices)
-    fitting = [b for b in found if task in (b.task, b.task.partition("/")[0]) and scale in (None, b.scale) and device in (None, b.device)]
-    if not fitting:
-        raise OpbenchError(f"{task}: no records of scale {scale or 'any'} on device {device or 'any'}; leave --scale or --device out")
-    board = fitting[0]
-    for machine in board.machines:
-        path = out / f"pareto-{board.stem}-{machine.device}{board.mark(machine).strip(' []').lower()}.png"
-        click.echo(f"written: {draw_pareto(board, machine, path)}")
+    records, faults = shelf(shipped(), out / "records")
+    click.echo(f"written: {write(records, out)} ({len(records)} records)")
+    _tell(faults)
+
+
+@opbench.command()
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--against", default="fno,deeponet", show_default=True, help="Models, by comma.")
+@click.option("--tasks", "-t", default="burgers_1d,darcy_2d", show_default=True, help="Datasets, or dataset/task, by comma.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each model, with seeds from 0 on.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of --model: model.width=64, train.epochs=200, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
+    """Train what has no record yet, and print who wins where, by how much and how surely, and where the model is weak."""
+    from opbench.comparison import contest, text
+
+    _records(out)  # a broken one is told before hours of training, not after
+    chosen = dict(_setting(text) for text in settings)
+    with _bars() as show, redirect_stdout(sys.stderr):
+        held = [contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")]
+    for one in held:
+        click.echo(text(one))
+
+
+@opbench.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--retrain", is_flag=True, help="Repeat the training too, and compare what comes of it.")
+@click.option("--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run.")
+@click.option("--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
+def verify(record: Path, retrain: bool, model: str | None, weights: Path | None, data: Path | None) -> None:
+    """Score a record's checkpoint anew and say, number by number, what agrees."""
+    from opbench import reproduce
+    from opbench.record import read_record
+
+    held = read_record(record)
+    with _bars() as show:
+        found = reproduce.verify(held, weights or reproduce.checkpoint(record, held), model=model, data=data, report=show)
+        if retrain:
+            found += reproduce.retrain(held, record.resolve().parents[1], model=model, data=data, report=show)
+    for finding in found:
+        click.echo(finding)
+    if wrong := sum(not finding.agrees for finding in found):
+        raise OpbenchError(
+            f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
+        )
+    click.echo(f"verified: all {len(found)} numbers agree")
+
+
+@opbench.command()
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--task", "-t", type=DATASET, required=True, help="A dataset, or dataset/task.")
+@click.option("--split", type=Name("split", lambda: ["test", "ood", "finer"]), default="test", show_default=True)
+@click.option("--scale", type=SCALE, default="mini", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+def score(predictions: Path, **options: Any) -> None:
+    """Score another framework's predictions, an HDF5 or .npz file with an array (sample, [time,] *space) for every asked field."""
+    from opbench.foreign import score as run
+
+    with _bars() as show:
+        found = run(predictions, **options, report=show)
+    for name, value in found.items():
+        click.echo(f"{name:18} {'not finite' if value is None else f'{value:.6g}'}")
+
+
+def _tell(faults: list[OpbenchError]) -> None:
+    """A line for every file that is no record; raises OpbenchError where there is one."""
+    for fault in faults:
+        click.echo(f"opbench: {fault}", err=True)
+    if faults:
+        raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
 
 
 @contextmanager

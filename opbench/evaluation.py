@@ -6,6 +6,7 @@ import marshal
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,18 +25,17 @@ from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
 from opbench.generation import Report
 from opbench.losses import Loss, LossSettings
-from opbench.metrics import metrics
 from opbench.model import Normalized, OperatorModel, Samples
 from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
 from opbench.record import Cost, Machine, Matched, Record, decided, file_name, finite, read_records, save, shipped
-from opbench.residual import Residual, unfit
+from opbench.residual import Residual
+from opbench.scoring import scores
 from opbench.task import Problem, Split, StoredSplit, problem
-from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, predict, train
+from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
 from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
-SCORED = ("test", "ood", "finer")
 OUT = Path("leaderboards")
 
 
@@ -68,6 +68,78 @@ def evaluate(
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.
     """
+    run = planned(model, task, loss=loss, labels=labels, seed=seed, settings=settings, scale=scale, device=device)
+    splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
+    folder = Path(out) / "runs" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{run.identity[:12]}"
+    network = run.network()
+    with exact_convolutions():
+        train_samples, valid_samples = (splits[name].samples().to(run.place) for name in ("train", "valid"))
+        train_samples = shown(train_samples, run.objective, labels)
+        outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, folder, progress)
+        scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
+        about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
+        record = Record(**about, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS))
+        if cost:
+            with_compiler = run.place == "cuda" if compiled is None else compiled
+            spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
+            matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
+            record = record.model_copy(update={"cost": spent, "matched": matched})
+    save(record, Path(out) / "records")
+    (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
+    return record
+
+
+def _matched(
+    chosen: Problem, splits: Mapping[str, Split], record: Record, cost: Cost, folder: Path, report: Report | None
+) -> Matched | None:
+    """The solver that errs as much as the record's model; None where data have no solver, or the model no error."""
+    error = record.scores.get("test", {}).get("relative_l2")
+    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
+    if error is None or not stored:
+        return None
+    wanted = ladder.identity(record.task, record.task_version, record.scale, record.data_fingerprint, record.machine)
+    with locked(ladder.path_of(wanted, record.task, record.scale, folder).with_suffix(".lock")):
+        found = ladder.ladder_for(ladder.read_ladders(ladder.shipped(), folder), wanted)
+        if found is None:
+            found = climb(chosen, stored, record.machine.device, report)
+            ladder.save(found, folder)
+    training = record.seconds["training_cpu" if cost.clock == "processor" else "training_wall"]
+    return ladder.matched(found, error, cost, training)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known."""
+
+    chosen: Problem
+    operator: OperatorModel
+    objective: Loss
+    loss_settings: LossSettings
+    training: Training
+    place: str
+    about: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        return fingerprint([fingerprint(decided(self.about)), self.about["seed"]])
+
+    def network(self) -> Normalized:
+        """The model, untrained, in physical units."""
+        return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
+
+
+def planned(
+    model: str | type,
+    task: str,
+    *,
+    loss: str = "data",
+    labels: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    scale: str | None = None,
+    device: str = "auto",
+) -> Planned:
+    """What `evaluate` would run with these arguments. Raises OpbenchError and its kinds."""
     place = resolve_device(device)
     if not (isinstance(seed, int) and 0 <= seed < 2**63):
         raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
@@ -82,6 +154,7 @@ def evaluate(
     about = {
         **_about_model(operator, label),
         **_about_run(settings or {}),
+        **_about_task(chosen),
         "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
         "loss": loss,
         "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
@@ -89,44 +162,10 @@ def evaluate(
         "training": canonical(training),
         "seed": seed,
     }
-    splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
-    about |= _about_data(chosen, splits)
-    identity = fingerprint([*(about[key] for key in sorted(decided(about))), seed])
-    run = Path(out) / "runs" / chosen.recipe.name / f"{file_name(label)}-{identity[:12]}"
-    network = Normalized(operator, mollifier(chosen, chosen_settings, place)).to(place)
-    with _exact_convolutions():
-        train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-        train_samples = shown(train_samples, objective, labels)
-        outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
-        scores = _scores(chosen, network, splits, place, training.batch_size)
-        record = Record(
-            **about, **_about_outcome(outcome), **scores, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
-        )
-        if cost:
-            spent = cost_of(network, train_samples, objective, training.batch_size, place == "cuda" if compiled is None else compiled)
-            record = record.model_copy(update={"cost": spent, "matched": _matched(chosen, splits, record, spent, Path(out), report)})
-    save(record, Path(out) / "records")
-    (run / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
-    return record
+    return Planned(chosen, operator, objective, chosen_settings, training, place, about)
 
 
-def _matched(chosen: Problem, splits: Mapping[str, Split], record: Record, cost: Cost, out: Path, report: Report | None) -> Matched | None:
-    """The solver that errs as much as the record's model; None where data have no solver, or the model no error."""
-    error = record.scores.get("test", {}).get("relative_l2")
-    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
-    if error is None or not stored:
-        return None
-    wanted = ladder.identity(record.task, record.task_version, record.scale, record.data_fingerprint, record.machine)
-    with locked(ladder.path_of(wanted, record.task, record.scale, out / "solvers").with_suffix(".lock")):
-        found = ladder.ladder_for(ladder.read_ladders(ladder.shipped(), out / "solvers"), wanted)
-        if found is None:
-            found = climb(chosen, stored, record.machine.device, report)
-            ladder.save(found, out / "solvers")
-    training = record.seconds["training_cpu" if cost.clock == "processor" else "training_wall"]
-    return ladder.matched(found, error, cost, training)
-
-
-def _exact_convolutions():
+def exact_convolutions():
     """Float32 convolutions in float32: cuDNN would round their inputs to TF32's 10 bits unasked."""
     cudnn = torch.backends.cudnn
     return cudnn.flags(enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
@@ -218,21 +257,24 @@ def _label(model: str | type) -> str:
     return model.rpartition("/")[2] if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
 
-def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
-    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
-    if isinstance(chosen.recipe, Foreign):
-        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
-    else:
-        sums = {name: sha256(split.path) for name, split in stored.items()}
+def _about_task(chosen: Problem) -> dict[str, Any]:
     return {
         "dataset": chosen.recipe.name,
         "task": chosen.name,
         "task_version": chosen.task.version,
         "scale": chosen.scale,
         "data_fingerprint": chosen.data_fingerprint,
-        "data_sha256": sums,
-        "error_floor": {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()},
     }
+
+
+def _about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
+    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
+    if isinstance(chosen.recipe, Foreign):
+        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
+    else:
+        sums = {name: sha256(split.path) for name, split in stored.items()}
+    floors = {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()}
+    return {"data_sha256": sums, "error_floor": floors}
 
 
 def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
@@ -291,36 +333,3 @@ def _about_outcome(outcome: Outcome) -> dict[str, Any]:
         "seconds": {name: value for name, value in seconds.items() if value is not None},
         "samples_per_second": outcome.samples_per_second if outcome.status == "trained" else None,
     }
-
-
-def _scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], place: str, batch_size: int) -> dict[str, Any]:
-    """Every metric on every scored split; a split on another grid than the training's only where the model runs there."""
-    scores, per_sample, skipped, floors = {}, {}, {}, {}
-    for name in (name for name in SCORED if name in splits):
-        reason = network.model.one_resolution
-        if reason and splits[name].spec.grid != splits["train"].spec.grid:
-            skipped[name] = reason
-            continue
-        samples = splits[name].samples().to(place)
-        try:
-            prediction = predict(network, samples, batch_size)
-            values = {key: metric(prediction, samples.reference).double().cpu() for key, metric in metrics().items()}
-        except ModelError as error:
-            if splits[name].spec.grid == splits["train"].spec.grid:
-                raise
-            skipped[name] = str(error)  # the model has not said that it knows one grid only, but so it is
-            continue
-        if not unfit(chosen):
-            residual = Residual(chosen, splits[name].spec.grid, place)
-            values["physics_residual"] = _left(residual, samples.given, prediction, batch_size)
-            floors[name] = finite(float(_left(residual, samples.given, samples.reference, batch_size).mean()))
-        scores[name] = {key: finite(float(value.mean())) for key, value in values.items()}
-        per_sample[name] = {key: [finite(v) for v in value.tolist()] for key, value in values.items()}
-    return {"scores": scores, "per_sample": per_sample, "not_scored": skipped, "physics_floor": floors}
-
-
-@torch.no_grad()
-def _left(residual: Residual, given: Tensor, fields: Tensor, batch_size: int) -> Tensor:
-    """What the equation leaves of each sample's fields, relative, (n,) float64."""
-    batches = zip(given.split(batch_size), fields.split(batch_size), strict=True)
-    return torch.cat([residual.relative(*batch) for batch in batches]).double().cpu()

@@ -63,7 +63,8 @@ def run(home, model, task="tiny.toml", **options):
 def test_any_module_class_is_evaluated_and_its_record_is_on_disk(home):
     record = run(home, Pointwise)
     assert record in list(read_records(home / "out" / "records"))
-    assert set(record.scores) == {"test", "ood", "finer"}
+    assert set(record.scores) == {"test", "ood", "finer", "coarser", "noise_1", "noise_5"}
+    assert record.metric_versions.keys() | {"physics_residual"} == record.scores["test"].keys()
     assert record.changes == {"train.epochs": 2}
     assert record.training["epochs"] == 2
     assert [epoch for epoch, _, _ in record.curve] == [1, 2]
@@ -75,7 +76,7 @@ def test_any_module_class_is_evaluated_and_its_record_is_on_disk(home):
 
 def test_the_weights_that_a_record_names_are_those_on_disk(home):
     record = run(home, Pointwise, seed=3)
-    assert record.weights_sha256 in {sha256(path) for path in (home / "out" / "runs").rglob("weights.safetensors")}
+    assert record.weights_sha256 == sha256(home / "out" / "runs" / "tiny" / record.stem / "weights.safetensors")
     assert not list((home / "out" / "runs").rglob("state.safetensors"))
 
 
@@ -110,8 +111,9 @@ class Cell(torch.nn.Module):
 
 def test_a_model_of_one_grid_is_scored_there_and_says_why_not_elsewhere(home):
     record = run(home, OneGrid)
-    assert set(record.scores) == {"test", "ood"}
-    assert "RuntimeError" in record.not_scored["finer"]
+    assert set(record.scores) == {"test", "ood", "noise_1", "noise_5"}
+    for split in ("finer", "coarser"):
+        assert "RuntimeError" in record.not_scored[split]
 
 
 def test_a_run_that_diverges_is_recorded_as_such_and_not_repaired(home):

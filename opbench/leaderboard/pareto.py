@@ -9,7 +9,7 @@ from typing import Any
 from opbench.atomic import replacing
 from opbench.errors import DataError
 from opbench.ladder import Ladder
-from opbench.leaderboard.table import METRIC, Board, configurations, middle, name_of
+from opbench.leaderboard.table import METRIC, Board, configurations, middle, name
 from opbench.record import Machine, Record, Way
 
 MARKERS = "osD^vP*Xhp<>"
@@ -42,7 +42,7 @@ PANELS = (
 
 def draw_pareto(board: Board, machine: Machine, path: Path) -> Path:
     """Write the picture of one board's rows of one machine; raises DataError where none of them was timed."""
-    found = ((name_of(runs), middle(runs)) for runs in configurations(board) if runs[0].machine == machine)
+    found = ((name(runs[0]), middle(runs)) for runs in configurations(board) if runs[0].machine == machine)
     runs = [(name, run) for name, run in found if run is not None]
     if not runs:
         raise DataError(
@@ -75,10 +75,10 @@ def _figure(board: Board, machine: Machine, runs: Sequence[tuple[str, Record]], 
 
 def _draw(axis: Any, panel: Panel, runs: Sequence[tuple[str, Record]], ladder: Ladder | None) -> None:
     errors = [run.scores["test"][METRIC] or math.nan for _, run in runs]
-    for number, ((name, run), error) in enumerate(zip(runs, errors, strict=True)):
+    for number, ((title, run), error) in enumerate(zip(runs, errors, strict=True)):
         value = panel.of_run(run)
         x = math.nan if value is None else 1 / value if panel.rate else value
-        axis.plot([x], [error], MARKERS[number % len(MARKERS)], color=f"C{number % 10}", markersize=9, label=name, zorder=3)
+        axis.plot([x], [error], MARKERS[number % len(MARKERS)], color=f"C{number % 10}", markersize=9, label=title, zorder=3)
     if ladder is not None and panel.way is not None:
         front = ladder.front(panel.way)
         costs = [1 / rung.seconds(panel.way) if panel.rate else rung.seconds(panel.way) for rung in front]

@@ -5,22 +5,23 @@ from pathlib import Path
 
 from opbench.atomic import write_bytes
 from opbench.ladder import Ladder, Rung
-from opbench.leaderboard.table import Board, configurations, escape, heading, middle, name_of
+from opbench.leaderboard.table import Board, configurations, escape, heading, middle, name
 from opbench.leaderboard.words import rate, seconds
-from opbench.record import Match, Record, Way
+from opbench.record import Record, Way
 
 FILE = "solver.md"
 WAYS: dict[Way, str] = {"alone": "One sample alone", "batched": "In full batches"}
 ABOUT = """# What a solver costs that is as wrong as the model
 
-Rendered from records and ladders by `opbench table`; each `opbench evaluate` measures the ladder of its task and machine where there is none.
+Rendered from records and ladders by `opbench table`; `opbench evaluate` measures the ladder of its task and machine where there is none.
 
 The solver is opbench's own, loosened until it errs as much as a network: coarse grids, low orders, large tolerances, in float64, on the
-network's device and batched as it is, its answer interpolated to the task's points; on periodic axes a spectral scheme beside it, for steady
-equations scipy's sparse LU. Of each model the seed of median error is shown with the cheapest solve that errs no more. A ratio is solver
-seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which training and the data generated
-for it have paid; "never" where the solver is no slower. What follows from grid and step alone is prepared beforehand, as weights are. It is
-a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour. ~: timed while the machine was busy.
+network's device and batched as it is, its answer interpolated to the task's points; on periodic axes a spectral scheme beside it, for
+steady equations scipy's sparse LU. Of each model the seed of median error is shown with the cheapest solve that errs no more. A ratio is
+solver seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which training and the data
+generated for it have paid, "never" where the solver is no slower. What follows from grid and step alone is prepared beforehand, as
+weights are. It is a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour. ~: timed while
+the machine was busy.
 """
 MODELS = ("model", "error", "solver", "its error", "model's seconds", "solver's seconds", "ratio", "break-even")
 LADDER = ("solver", "error", "error without interpolation", "one alone", "in batches", "batch")
@@ -38,10 +39,10 @@ def write_solver(boards: Sequence[Board], folder: Path) -> list[Path]:
 def section(board: Board, ladder: Ladder) -> str:
     """What one task's ladder says of its models on one machine."""
     machine = ladder.machine
-    runs = [(name_of(runs), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == machine and run.matched]
+    runs = [(name(run), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == machine and run.matched]
     lines = [f"## {heading(board)}", "", f"On {machine.device} ({machine.name}, {machine.threads} threads), {_clock(ladder)}."]
     for way, title in WAYS.items():
-        lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(name, run, way) for name, run in runs])]
+        lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(title, run, way) for title, run in runs])]
     front = {rung.name: rung for way in WAYS for rung in ladder.front(way)}
     rungs = sorted(front.values(), key=lambda rung: -rung.error)
     about = (
@@ -59,7 +60,7 @@ def _clock(ladder: Ladder) -> str:
 
 def _said(runs: Sequence[tuple[str, Record]], way: Way) -> str:
     """What the table says in plain words, whichever way it falls."""
-    matches = [(match.ratio, name) for name, run in runs if (match := _match(run, way))]
+    matches = [(match.ratio, title) for title, run in runs if run.matched and (match := run.matched.match(way))]
     if not matches:
         return "No model was matched."
     faster = sorted(((ratio, name) for ratio, name in matches if ratio > 1), reverse=True)
@@ -80,14 +81,10 @@ def _counted(count: int, matches: Sequence) -> str:
     return f"{count} of {len(matches)} models {'is' if count == 1 else 'are'}"
 
 
-def _match(run: Record, way: Way) -> Match | None:
-    return None if run.matched is None else run.matched.alone if way == "alone" else run.matched.batched
-
-
 def _model_cells(name: str, run: Record, way: Way) -> tuple[str, ...]:
     assert run.cost is not None
     assert run.matched is not None
-    match, about = _match(run, way), "~" if run.matched.noisy else ""
+    match, about = run.matched.match(way), "~" if run.matched.noisy else ""
     own = f"{about}{seconds(run.cost.seconds(way))}"
     if match is None:
         return (name, f"{run.matched.error:.4g}", "none errs as little", "-", own, "-", "-", "-")

@@ -1,14 +1,18 @@
 """Records -> Markdown: one table for every task, version, scale, state of the data and kind of device; a row for every configuration.
 
-Rows are ranked by error. Seconds are those of the row's machine: where a table has several, letters keep them apart.
+A row is over the seeds of its configuration. Rows are ranked by error; seconds are those of the row's machine, and where a table has
+several, letters keep them apart. One file a dataset, and README.md as the overview of all.
 """
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from opbench.atomic import write_bytes
+from opbench.config import printable
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.words import rate, seconds
 from opbench.record import Machine, Match, Record, Way
@@ -18,15 +22,24 @@ ABOUT = "Mean relative L2 error over samples, then over seeds (± standard devia
 RESIDUAL = "physics_residual"
 COST = ("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched")
 ABOUT_COST = (
-    "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over the "
-    "row's, so that below 1 it is the faster. ~: timed while the machine was busy."
+    "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
+    "the row's, so that below 1 it is the faster. ~: timed while the machine was busy."
 )
+OVERVIEW = """# Leaderboards
+
+Mean relative L2 error on the test split of each task, over samples and seeds, of every model with its own settings under the task's budget;
+the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the
+same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited.
+"""
 COLUMNS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")
 
 
 @dataclass(frozen=True)
 class Board:
-    """The records that may stand in one table: same task, version, scale, data and kind of device; and the solver's ladders for it."""
+    """The records that may stand in one table: same task, version, scale and data, and the same kind of device, "cpu" or "cuda".
+
+    ladders: the solver's for it, one a machine.
+    """
 
     task: str
     task_version: int
@@ -47,25 +60,28 @@ class Board:
         return f" [{chr(ord('A') + self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
 
     @property
-    def stem(self) -> str:
-        return f"{self.task.replace('/', '-')}-{self.scale}"
+    def dataset(self) -> str:
+        return self.records[0].dataset
 
 
 def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Board]:
     """Records grouped into tables, and the newest ladder of every machine; a repeated run counts once, by its newest record."""
     groups: dict[tuple[str, int, str, str, str], dict[tuple[str, str], Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
-        key = (record.task, record.task_version, record.scale, record.data_fingerprint, record.machine.device)
-        groups.setdefault(key, {})[record.fingerprint, str(record.machine)] = record
+        groups.setdefault(_key(record), {})[record.fingerprint, str(record.machine)] = record
     climbed: dict[tuple[str, int, str, str, str], dict[str, Ladder]] = {}
     for ladder in sorted(ladders, key=lambda found: found.date):
-        key = (ladder.task, ladder.task_version, ladder.scale, ladder.data_fingerprint, ladder.machine.device)
-        climbed.setdefault(key, {})[str(ladder.machine)] = ladder
+        climbed.setdefault(_key(ladder), {})[str(ladder.machine)] = ladder
     return [Board(*key, tuple(group.values()), tuple(climbed.get(key, {}).values())) for key, group in sorted(groups.items())]
 
 
+def _key(made: Record | Ladder) -> tuple[str, int, str, str, str]:
+    """What must agree for things to stand in one table."""
+    return made.task, made.task_version, made.scale, made.data_fingerprint, made.machine.device.partition(":")[0]
+
+
 def columns(board: Board) -> tuple[str, ...]:
-    """COLUMNS, what the task's equation leaves of the test predictions (of the references), and what rows cost, where these were measured."""
+    """COLUMNS, what the equation leaves of test predictions (of the references), and what rows cost, where these were measured."""
     place = COLUMNS.index("training")
     residual = ("residual (reference's)",) if any(r.physics_floor for r in board.records) else ()
     return (*COLUMNS[:place], *residual, *(COST if _costed(board) else ()), *COLUMNS[place:])
@@ -73,18 +89,6 @@ def columns(board: Board) -> tuple[str, ...]:
 
 def _costed(board: Board) -> bool:
     return bool(board.ladders) or any(r.cost for r in board.records)
-
-
-def configurations(board: Board) -> list[list[Record]]:
-    """The runs of every row, over its seeds, best mean test error first; what diverged in any seed stands behind what did not."""
-    found: dict[tuple[str, str], list[Record]] = {}
-    for record in board.records:
-        found.setdefault((record.configuration, str(record.machine)), []).append(record)
-    return sorted(found.values(), key=_order)
-
-
-def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
-    return _diverged(runs), _rank(runs), runs[0].model
 
 
 def rows(board: Board) -> list[tuple[str, ...]]:
@@ -96,18 +100,24 @@ def rows(board: Board) -> list[tuple[str, ...]]:
     return [cells for _, cells in sorted([*models, *solvers], key=lambda entry: entry[0])]
 
 
+def configurations(board: Board) -> list[list[Record]]:
+    """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind those that did not."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in board.records:
+        groups.setdefault((record.configuration, str(record.machine)), []).append(record)
+    return sorted(groups.values(), key=_order)
+
+
+def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
+    return diverged(runs), _rank(runs), runs[0].model
+
+
 def rungs(board: Board, ladder: Ladder) -> list[Rung]:
     """The rungs that a row's error is matched with, alone or batched."""
-    errors = [error for runs in configurations(board) if (error := _mean(runs, "test")) is not None]
+    errors = [error for runs in configurations(board) if (error := mean(runs, "test")) is not None]
     ways: tuple[Way, ...] = ("alone", "batched")
     found = [rung for error in errors for way in ways if (rung := ladder.cheapest(error, way)) is not None]
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
-
-
-def name_of(runs: Sequence[Record]) -> str:
-    """A configuration's name: the model and what the user changed."""
-    changes = ", ".join(f"{name} = {value}" for name, value in runs[0].changes.items())
-    return f"{runs[0].model} ({changes})" if changes else runs[0].model
 
 
 def middle(runs: Sequence[Record]) -> Record | None:
@@ -119,7 +129,7 @@ def middle(runs: Sequence[Record]) -> Record | None:
 def _cells(board: Board, runs: Sequence[Record]) -> tuple[str, ...]:
     first = runs[0]
     return (
-        name_of(runs),
+        name(first),
         first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
         f"{first.parameters:,}",
         *(_score(runs, split) for split in ("test", "ood", "finer")),
@@ -127,7 +137,7 @@ def _cells(board: Board, runs: Sequence[Record]) -> tuple[str, ...]:
         *(_cost_cells(board, middle(runs)) if _costed(board) else []),
         f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
         str(len(runs)),
-        str(_diverged(runs)),
+        str(diverged(runs)),
         _device(board, first.machine),
     )
 
@@ -165,43 +175,57 @@ def _device(board: Board, machine: Machine) -> str:
     return f"{machine.device} ({machine.name}, {machine.threads} threads){board.mark(machine)}"
 
 
-def _diverged(runs: Sequence[Record]) -> int:
+def name(record: Record) -> str:
+    """The model, and what the user changed of it and of the budget."""
+    changes = ", ".join(f"{key} = {value}" for key, value in record.changes.items())
+    return f"{record.model} ({changes})" if changes else record.model
+
+
+def diverged(runs: Sequence[Record]) -> int:
     return sum(r.status == "diverged" for r in runs)
 
 
 def _rank(runs: Sequence[Record]) -> float:
-    mean = _mean(runs, "test")
-    return float("inf") if mean is None else mean
+    error = mean(runs, "test")
+    return float("inf") if error is None else error
 
 
-def _values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
-    values = (r.scores.get(split, {}).get(metric) for r in runs if r.status != "diverged")
-    return [value for value in values if value is not None]
+def values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
+    """Of the runs that did not diverge, one a seed."""
+    found = (r.scores.get(split, {}).get(metric) for r in runs if r.status != "diverged")
+    return [value for value in found if value is not None]
 
 
-def _mean(runs: Sequence[Record], split: str) -> float | None:
-    values = _values(runs, split)
-    return statistics.fmean(values) if values else None
+def mean(runs: Sequence[Record], split: str, metric: str = METRIC) -> float | None:
+    """Over the seeds; None where no run has a value."""
+    found = values(runs, split, metric)
+    return math.fsum(found) / len(found) if found else None
 
 
 def _score(runs: Sequence[Record], split: str) -> str:
     """Mean over seeds, with the standard deviation from three seeds on; a score within twice the data's own error is marked."""
-    mean = _mean(runs, split)
-    if mean is None:
+    error = mean(runs, split)
+    if error is None:
         return "-"
-    values = _values(runs, split)
-    spread = f" ± {statistics.stdev(values):.1g}" if len(values) >= 3 else ""
-    floor = _floor(runs[0], split)
-    return f"{mean:.4g}{spread}{' (saturated)' if floor is not None and mean < 2 * floor else ''}"
+    found = values(runs, split)
+    spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
+    return f"{error:.4g}{spread}{' (saturated)' if saturated(runs[0], split, error) else ''}"
+
+
+def saturated(record: Record, split: str, error: float) -> bool:
+    """Whether an error is within twice the data's own, so that it says no more about the model."""
+    own = floor(record, split)
+    return own is not None and error < 2 * own
 
 
 def _residual(runs: Sequence[Record]) -> str:
-    values, floor = _values(runs, "test", RESIDUAL), runs[0].physics_floor.get("test")
-    return f"{statistics.fmean(values):.3g} ({floor:.3g})" if values and floor is not None else "-"
+    residual, own = mean(runs, "test", RESIDUAL), runs[0].physics_floor.get("test")
+    return f"{residual:.3g} ({own:.3g})" if residual is not None and own is not None else "-"
 
 
-def _floor(record: Record, split: str) -> float | None:
-    means = [field["relative_l2"]["mean"] for field in record.error_floor.get(split, {}).values()]
+def floor(record: Record, split: str) -> float | None:
+    """The data's own mean relative L2 error, of the unknown that has the largest; None where nobody knows it."""
+    means = [field[METRIC]["mean"] for field in record.error_floor.get(split, {}).values()]
     return max(means) if means else None
 
 
@@ -214,30 +238,62 @@ def markdown(board: Board, command: str) -> str:
 
 
 def heading(board: Board) -> str:
-    floors = {split: _floor(board.records[0], split) for split in ("test", "ood", "finer")}
-    known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
-    state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
-    return f"{board.task}, {board.scale}{'' if board.device == 'cpu' else f', on {board.device}'} ({state})"
+    return f"{board.task}, {board.scale}{'' if board.device == 'cpu' else f', on {board.device}'} ({state(board)})"
+
+
+def state(board: Board) -> str:
+    """Which data a table is of, and what is known of their own error."""
+    floors = {split: floor(board.records[0], split) for split in ("test", "ood", "finer")}
+    known = ", ".join(f"{split} {error:.1e}" for split, error in floors.items() if error is not None)
+    return f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
 
 
 def escape(cell: str) -> str:
     """A cell that cannot end its column, its row or its table."""
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return printable(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
     lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    return "\n".join(
+        [
+            printable(heading(board)),
+            *("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines),
+            "",
+        ]
+    )
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
-    """One Markdown file for every task and scale, below `folder`; returns their paths."""
+    """One Markdown file for every dataset, below `folder`; returns their paths."""
     texts: dict[str, list[str]] = {}
     for board in all_boards:
-        texts.setdefault(board.stem, []).append(markdown(board, f"opbench table --task {board.task}"))
-    paths = [folder / f"{stem}.md" for stem in texts]
+        texts.setdefault(board.dataset, []).append(markdown(board, f"opbench table --task {board.task}"))
+    paths = [folder / f"{dataset}.md" for dataset in texts]
     for path, parts in zip(paths, texts.values(), strict=True):
         write_bytes(path, "\n".join(parts).encode())
     return paths
+
+
+def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
+    """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error."""
+    models = sorted({r.model for board in all_boards for r in board.records if not r.changes})
+    heads = ("task", "scale", "device", *models)
+    lines = [heads, ["---"] * len(heads), *(_overview(board, models) for board in all_boards)]
+    path = folder / "README.md"
+    write_bytes(path, "\n".join([OVERVIEW, *(f"| {' | '.join(cells)} |" for cells in lines), ""]).encode())
+    return path
+
+
+def _overview(board: Board, models: Sequence[str]) -> list[str]:
+    """The best row of each model that the user changed nothing of; the best of all is bold, "-" is not run and "diverged" what it says."""
+    cells, errors = {}, {}
+    for runs in reversed([runs for runs in configurations(board) if not runs[0].changes]):
+        error, model = mean(runs, "test"), runs[0].model
+        cells[model] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
+        errors[model] = math.inf if diverged(runs) or error is None else error
+    best = min(errors.values(), default=math.inf)
+    shown = [f"**{cells[m]}**" if errors.get(m) == best < math.inf else cells.get(m, "-") for m in models]
+    return [f"[{escape(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]

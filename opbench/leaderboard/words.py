@@ -3,9 +3,7 @@
 
 def seconds(value: float) -> str:
     """Three digits, in the unit that suits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= size:
-            break
+    size, unit = next(((size, unit) for size, unit in ((1.0, "s"), (1e-3, "ms")) if value >= size), (1e-6, "µs"))
     return f"{value / size:.3g} {unit}"
 
 
