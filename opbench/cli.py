@@ -170,6 +170,8 @@ def verify_solver(equations: tuple[str, ...]) -> None:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+@click.option("--cost/--no-cost", default=True, show_default=True, help="Time the model, and the solver that errs as much.")
+@click.option("--compiled/--not-compiled", default=None, help="Time it under torch.compile too. [default: on a GPU]")
 @click.option("--json", "as_json", is_flag=True, help="Print the record (a list of them with --seeds) and nothing else.")
 def evaluate(
     model: str, task: str, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, as_json: bool, **options: Any
@@ -195,7 +197,7 @@ def evaluate(
     if as_json:
         click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
     else:
-        _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
+        _show(records, out, {"task": task} | {name: options[name] for name in ("data", "device", "cost", "compiled")})
 
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
@@ -206,7 +208,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     from opbench.leaderboard.table import boards, text
 
     place_among_baselines(records[-1], out=out, **as_run)
-    board = next(b for b in boards(_records(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
+    board = next(b for b in boards(_records(out), _ladders(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
     click.echo(text(board, mark=records[-1].model))
     click.echo(summary(records, board.records))
     for record in records:
@@ -235,16 +237,24 @@ def _records(out: Path) -> list:
     return list(read_records(shipped(), out / "records"))
 
 
+def _ladders(out: Path) -> list:
+    """The solver ladders that come with opbench and those of the user's own machine."""
+    from opbench.ladder import read_ladders, shipped
+
+    return list(read_ladders(shipped(), out / "solvers"))
+
+
 @opbench.command()
 @click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
 def table(task: str | None, out: Path) -> None:
-    """Print the leaderboard from records, and write its Markdown."""
+    """Print the leaderboard from records, and write its Markdown, and that of the solver matched with each model."""
+    from opbench.leaderboard.solver import write_solver
     from opbench.leaderboard.table import boards, text, write, write_overview
     from opbench.record import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
-    found = every = boards(records)
+    found = every = boards(records, _ladders(out))
     if task is not None:
         choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
         known("task with records", task, choices)
@@ -253,7 +263,7 @@ def table(task: str | None, out: Path) -> None:
         raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
     for board in found:
         click.echo(text(board))
-    for path in [*write(every, out), write_overview(every, out)]:
+    for path in [*write(every, out), write_overview(every, out), *write_solver(every, out)]:
         click.echo(f"written: {path}")
     _tell(faults)
 

@@ -106,7 +106,7 @@ def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
 
 def _latency(runs: Runs) -> str:
     """Of one sample, the faster of eager and compiled, where it was measured."""
-    found = [min(speed.latency.median for speed in r.cost.inference.values()) for r in runs if r.cost and r.cost.inference]
+    found = [r.cost.seconds("alone") for r in runs if r.cost]
     return f"{1e3 * numbers.median(found):.3g} ms" if found else ""
 
 

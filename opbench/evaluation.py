@@ -14,9 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from opbench import ladder
+from opbench.atomic import locked
 from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.build import Plain, build_model
+from opbench.climb import climb
 from opbench.config import canonical, fingerprint, validate
+from opbench.cost import cost_of
 from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
 from opbench.finetune import Finetuning, finetuned_scores
@@ -25,7 +29,7 @@ from opbench.losses import Loss, LossSettings
 from opbench.model import Normalized, OperatorModel, Samples
 from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
-from opbench.record import Machine, Record, decided, file_name, finite, read_records, save, shipped
+from opbench.record import Cost, Machine, Matched, Record, decided, file_name, finite, read_records, save, shipped
 from opbench.residual import Residual, unfit
 from opbench.scoring import scores
 from opbench.task import Problem, Split, StoredSplit, problem
@@ -52,6 +56,8 @@ def evaluate(
     data: str | Path | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
+    cost: bool = True,
+    compiled: bool | None = None,
 ) -> Record:
     """Train a model on a task under the task's budget, score it, write its record below out/records and its weights below out/runs.
 
@@ -61,6 +67,8 @@ def evaluate(
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
     data: where the dataset's files lie, or are put. report, progress: called after each solved block, each epoch.
+    cost: whether the trained model is timed, and matched with a solver that errs as much: some seconds, and half a minute or more where
+    out/solvers has no ladder of this task on this machine yet. compiled: whether torch.compile is timed too; by default on a GPU.
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.
     """
@@ -76,9 +84,32 @@ def evaluate(
         second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
         about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
         record = Record(**about, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS))
+        if cost:
+            with_compiler = run.place == "cuda" if compiled is None else compiled
+            spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
+            matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
+            record = record.model_copy(update={"cost": spent, "matched": matched})
     save(record, Path(out) / "records")
     (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
     return record
+
+
+def _matched(
+    chosen: Problem, splits: Mapping[str, Split], record: Record, cost: Cost, folder: Path, report: Report | None
+) -> Matched | None:
+    """The solver that errs as much as the record's model; None where data have no solver, or the model no error."""
+    error = record.scores.get("test", {}).get("relative_l2")
+    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
+    if error is None or not stored:
+        return None
+    wanted = ladder.identity(record.task, record.task_version, record.scale, record.data_fingerprint, record.machine)
+    with locked(ladder.path_of(wanted, record.task, record.scale, folder).with_suffix(".lock")):
+        found = ladder.ladder_for(ladder.read_ladders(ladder.shipped(), folder), wanted)
+        if found is None:
+            found = climb(chosen, stored, record.machine.device, report)
+            ladder.save(found, folder)
+    training = record.seconds["training_cpu" if cost.clock == "processor" else "training_wall"]
+    return ladder.matched(found, error, cost, training)
 
 
 @dataclass(frozen=True)
@@ -340,10 +371,12 @@ def _about_run(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _about_outcome(outcome: Outcome) -> dict[str, Any]:
+    seconds = {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds}
+    seconds |= {"best_wall": outcome.best_seconds, "best_cpu": outcome.best_cpu_seconds}
     return {
         "status": outcome.status,
         "best_epoch": outcome.best_epoch,
         "curve": [(epoch, finite(loss), finite(error)) for epoch, loss, error in outcome.curve],
-        "seconds": {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds},
+        "seconds": {name: value for name, value in seconds.items() if value is not None},
         "samples_per_second": outcome.samples_per_second if outcome.status == "trained" else None,
     }

@@ -108,6 +108,11 @@ class OperatorModel(nn.Module, ABC):
     @abstractmethod
     def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
 
+    @property
+    def layout(self) -> dict[str, str]:
+        """What decides this model's speed beside its function, for its record: order of memory, form of a transform, what is shared."""
+        return {}
+
     def provenance(self) -> dict[str, str]:
         """What a record must name, beside opbench and torch, to identify the code of this model: versions and sha256 sums."""
         return {}

@@ -20,10 +20,14 @@ AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for 
 NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"  # a file's name below a folder, and never a path out of it
 
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]  # beyond, sums overflow; no float32 error is there
+Positive = Annotated[float, Field(gt=0, le=1e100)]  # seconds and rates, which are divided by
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Scores = dict[str, dict[str, Number | None]]
+Clock = Literal["processor", "wall"]
+Way = Literal["alone", "batched"]
+Scheme = Literal["finite_difference", "spectral", "sparse_lu"]
 
 
 class Machine(Frozen):
@@ -38,9 +42,9 @@ class Machine(Frozen):
 class Spread(Frozen):
     """Of timings repeated in one run: the median and the quartiles around it."""
 
-    median: Number
-    lower: Number
-    upper: Number
+    median: Positive
+    lower: Positive
+    upper: Positive
 
 
 class Speed(Frozen):
@@ -48,46 +52,83 @@ class Speed(Frozen):
 
     latency: Spread
     throughput: Spread
-    batch_size: int
+    batch_size: Count
     compile_seconds: Number | None = None
 
 
 class Cost(Frozen):
     """What a trained model costs on the record's machine. A quantity that the machine does not tell is null, never 0.
 
-    inference: by "eager" and "compiled". flops: of one sample's forward pass, by opbench's formula. memory: peak bytes of inference at the
-    best batch size; training_memory: of a training step. joules: of one sample at that size. noisy: whether the processor was taken away
-    while it was timed. layout: what decides speed in a model's own form, as it says itself.
+    inference: by "eager" and "compiled"; not_compiled: why the latter is not there. clock: the processor's own where one CPU thread does
+    all the work, else the wall's. noisy: whether the processor was taken away meanwhile, or timings scattered by more than a tenth.
+    flops: of one sample's forward pass, by the formula in opbench.flops. memory: peak bytes of inference at the best batch size, beside
+    weights and inputs; training_memory: of a training step. joules: of one sample at that size. dtype: of inputs and outputs.
+    layout: what decides speed in a model's own form, as it says itself.
     """
 
-    inference: dict[Literal["eager", "compiled"], Speed]
-    flops: Number | None = None
-    memory: int | None = None
-    training_memory: int | None = None
-    joules: Number | None = None
+    inference: Annotated[dict[Literal["eager", "compiled"], Speed], Field(min_length=1)]
+    not_compiled: Annotated[str, Field(max_length=400)] | None = None
+    clock: Clock
     noisy: bool
-    layout: dict[str, str] = Field(default_factory=dict)
+    flops: Count
+    memory: Count
+    training_memory: Count | None = None
+    joules: Number | None = None
+    dtype: Label
+    layout: dict[str, Label] = Field(default_factory=dict)
+
+    def seconds(self, way: Way) -> float:
+        """Of a sample, by the faster of eager and compiled: alone, or in a full batch."""
+        if way == "alone":
+            return min(speed.latency.median for speed in self.inference.values())
+        return 1 / max(speed.throughput.median for speed in self.inference.values())
+
+
+def rung_name(scheme: Scheme, order: int | None, points: tuple[int, ...], tolerance: float | None) -> str:
+    """A rung as tables call it."""
+    how = {"finite_difference": f"order {order}", "spectral": "spectral", "sparse_lu": f"order {order} by sparse LU"}[scheme]
+    return f"{how}, {' x '.join(map(str, points))}{'' if tolerance is None else f', tolerance {tolerance:.0e}'}"
+
+
+class Match(Frozen):
+    """The cheapest solve that errs no more than a model: which rung of the ladder, and its own error.
+
+    seconds: of a sample. ratio: solver seconds over model seconds, below 1 where the solver is faster. break_even: solves after which
+    training, with the data generated for it, has paid; null where it never does.
+    """
+
+    scheme: Scheme
+    order: Count | None
+    points: tuple[Count, ...]
+    tolerance: Number | None
+    error: Number
+    seconds: Positive
+    ratio: Positive
+    break_even: Number | None = None
+
+    @property
+    def name(self) -> str:
+        return rung_name(self.scheme, self.order, self.points, self.tolerance)
 
 
 class Matched(Frozen):
-    """The reference solver made exactly as wrong as the model, on the model's machine, batched as the model is.
+    """The reference solver made as wrong as the model, on the model's machine, one sample alone and batched as the model is.
 
-    error: the model's, mean relative L2 on test. scheme, points, tolerance: the cheapest rung of the ladder that errs no more, and its own
-    error, `solver_error`; `scheme` is null where none errs as much or as little. seconds: of one solve alone, seconds_batched: a sample in
-    a batch. ratio: solver seconds over model seconds with one sample, ratio_batched: with full batches.
-    break_even: solves at which training pays, data generation included; null where it never does.
+    error: the model's, mean relative L2 on test. alone, batched: null where no rung of the ladder errs as little.
+    training_seconds, generation_seconds: what break_even sets against each solve, training and validation data counted.
+    ladder: fingerprint of the ladder that the rungs are of; noisy: whether it was.
     """
 
     error: Number
-    scheme: str | None
-    points: tuple[int, ...] | None = None
-    tolerance: Number | None = None
-    solver_error: Number | None = None
-    seconds: Number | None = None
-    seconds_batched: Number | None = None
-    ratio: Number | None = None
-    ratio_batched: Number | None = None
-    break_even: Number | None = None
+    alone: Match | None
+    batched: Match | None
+    training_seconds: Number
+    generation_seconds: Number
+    ladder: Sha256
+    noisy: bool
+
+    def match(self, way: Way) -> Match | None:
+        return self.alone if way == "alone" else self.batched
 
 
 class Rollout(Frozen):
@@ -137,7 +178,8 @@ class Record(Frozen):
     labels: training samples whose references were read, 0 where the loss reads none; None is all of them.
     loss_settings: those of the loss that differ from what a loss without settings does.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
-    scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds are wall and processor time.
+    scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds: wall and processor
+    time of training, and until the best validation error.
     rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
     finetuned: what `--finetune` made of test samples.
     """

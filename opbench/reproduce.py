@@ -81,7 +81,7 @@ def retrain(
     """
     _planned(record, model)  # what does not fit is told before hours of training
     with TemporaryDirectory() as scratch:
-        again = evaluate(**_arguments(record, model), out=scratch, data=data, report=report, progress=progress)
+        again = evaluate(**_arguments(record, model), out=scratch, data=data, report=report, progress=progress, cost=False)
     runs = [other for other in shelf(siblings).records if other.configuration == record.configuration]
     return _findings(record, again.scores, TOLERANCE, runs)
 

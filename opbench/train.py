@@ -52,7 +52,8 @@ class Outcome:
 
     status: "trained", "fitted" (nothing to train after `prepare`) or "diverged" (a loss or validation error was not finite in the last
     of `epochs`). best_epoch counts from 1. curve: (epoch, training loss, validation error).
-    seconds: wall time; cpu_seconds: this process' CPU time; samples: training samples seen.
+    seconds: wall time; cpu_seconds: this process' CPU time; best_seconds, best_cpu_seconds: until the best validation error;
+    samples: training samples seen.
     """
 
     status: Literal["trained", "fitted", "diverged"] = "trained"
@@ -61,6 +62,8 @@ class Outcome:
     best_valid_error: float | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    best_seconds: float | None = None
+    best_cpu_seconds: float | None = None
     samples: int = 0
     curve: tuple[tuple[int, float, float], ...] = ()
 
@@ -185,7 +188,10 @@ class _Run:
             if self.model.final and (outcome.best_valid_error is None or valid_error < outcome.best_valid_error):
                 outcome = replace(outcome, best_epoch=epoch, best_valid_error=valid_error)
                 self.best = tensors_of(self.model)
-        self.outcome = self.clock.lap(outcome)
+        outcome = self.clock.lap(outcome)
+        if outcome.best_epoch == epoch:
+            outcome = replace(outcome, best_seconds=outcome.seconds, best_cpu_seconds=outcome.cpu_seconds)
+        self.outcome = outcome
 
     def _step_through(self) -> float:
         """One step a batch; the mean loss over all samples. The host waits for the device once, at the end."""

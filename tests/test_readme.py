@@ -20,7 +20,7 @@ def test_the_readmes_own_model_is_at_most_15_lines_and_is_evaluated(tmp_path):
     lines = [line for line in source.splitlines() if line.strip() and not line.startswith("#")]
     assert len(lines) <= 15, len(lines)
     (tmp_path / "mine.py").write_text(source)
-    arguments = ["--model", "mine.py:Net", "--set", "model.width=8", "--set", "train.epochs=1", "--json"]
+    arguments = ["--model", "mine.py:Net", "--set", "model.width=8", "--set", "train.epochs=1", "--no-cost", "--json"]
     command = [sys.executable, "-m", "opbench", "evaluate", *arguments, "--task", "tiny.toml"]
     tiny = (ROOT / "tests" / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
     (tmp_path / "tiny.toml").write_text(tiny)

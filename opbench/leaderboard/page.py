@@ -11,7 +11,7 @@ from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element, raw
 from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values
-from opbench.record import Record
+from opbench.record import Record, Way
 from opbench.version import __version__
 
 SPLITS = ("test", "ood", "finer")
@@ -272,13 +272,16 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def _latency(record: Record) -> float | None:
-    speeds = record.cost.inference.values() if record.cost else ()
-    return min((1e3 * speed.latency.median for speed in speeds), default=None)
+    return 1e3 * record.cost.seconds("alone") if record.cost else None
 
 
 def _throughput(record: Record) -> float | None:
-    speeds = record.cost.inference.values() if record.cost else ()
-    return max((speed.throughput.median for speed in speeds), default=None)
+    return 1 / record.cost.seconds("batched") if record.cost else None
+
+
+def _solver_ratio(record: Record, way: Way) -> float | None:
+    match = record.matched.match(way) if record.matched else None
+    return match and match.ratio
 
 
 COSTS = (
@@ -288,10 +291,11 @@ COSTS = (
     ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
     (
         "solver",
-        "error-matched solver's seconds over the model's",
-        lambda runs: _median(r.matched and r.matched.ratio for r in runs),
-        "{:.3g} x",
+        "error-matched solver's seconds over the model's, one sample",
+        lambda runs: _median(_solver_ratio(r, "alone") for r in runs),
+        "{:.3g} ×",
     ),
+    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), "{:.3g} ×"),
 )
 
 
@@ -345,11 +349,9 @@ def _seen(record: Record) -> str:
 
 
 def _solver(record: Record) -> str:
-    found = record.matched
-    if found is None or found.scheme is None:
-        return ""
-    points = " x ".join(map(str, found.points or ()))
-    return f"{found.scheme} on {points} points, error {found.solver_error:.3g}, {found.seconds:.3g} s a solve" if found.seconds else ""
+    ways = {"one sample": "alone", "in batches": "batched"}
+    found = {title: record.matched.match(way) for title, way in ways.items()} if record.matched else {}  # pyright: ignore[reportArgumentType]
+    return "; ".join(f"{title}: {match.name}, error {match.error:.3g}, {match.seconds:.3g} s" for title, match in found.items() if match)
 
 
 def _pairs(mapping: Mapping[str, Any]) -> str:

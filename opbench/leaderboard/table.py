@@ -1,7 +1,7 @@
 """Records -> Markdown: one table for every task, version, scale, state of the data and kind of device; a row for every configuration.
 
-All tables of a dataset stand in one file, and an overview names the files. Rows are ranked by error. Seconds are those of the row's machine:
-where a table has several, letters keep them apart.
+All tables of a dataset stand in one file, and an overview names the files. Rows are ranked by error. Seconds are those of the row's
+machine: where a table has several, letters keep them apart.
 """
 
 import math
@@ -26,8 +26,8 @@ ABOUT = (
     "over seeds and samples. Over fno's: mean test error over that of fno with its defaults, the interval, p of Wilcoxon's paired test."
 )
 ABOUT_COST = (
-    "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over the "
-    "row's, so that below 1 it is the faster. ~: timed while the machine was busy."
+    "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
+    "the row's, so that below 1 it is the faster. ~: timed while the machine was busy."
 )
 OVERVIEW = """# Leaderboards
 
@@ -154,7 +154,7 @@ def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> 
 
 def _cost_cells(board: Board, run: Record | None) -> dict[str, str]:
     """Of the configuration's run of median error."""
-    cells = dict.fromkeys(("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched"), "-")
+    cells: dict[str, str] = dict.fromkeys(("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched"), "-")
     if run is None or run.cost is None:
         return cells
     mark, about = board.mark(run.machine), "~" if run.cost.noisy else ""

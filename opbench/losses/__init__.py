@@ -64,9 +64,9 @@ class Loss(ABC):
         """By what the best weights are chosen: the mean relative L2 error."""
         return relative_l2(prediction, valid.reference).mean().item()
 
-    def of_model(self, model: Network, batch: Samples) -> Tensor:
+    def of_model(self, network: Network, batch: Samples) -> Tensor:
         """The loss of a model, (b, c_in, *s) and positions (*s, d) -> (b, c_out, *s), on a batch: where it is asked at other points too."""
-        return self(model(batch.given, batch.coords), batch)
+        return self(network(batch.given, batch.coords), batch)
 
     def state(self) -> dict[str, Tensor]:
         """What the loss remembers from step to step."""
