@@ -75,7 +75,7 @@ class BothLoss(Loss):
         physics, held = self.finer.loss(network, batch), _labelled(batch)
         if not bool(held.any()):
             return self.settings.weight * physics
-        return self._sum(model(batch.given[held], batch.coords), batch[held], physics)
+        return self._sum(network(batch.given[held], batch.coords), batch[held], physics)
 
     def __call__(self, prediction: Tensor, batch: Samples) -> Tensor:
         held = _labelled(batch)
