@@ -162,6 +162,7 @@ def verify_solver(equations: tuple[str, ...]) -> None:
 @click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
 @click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
 @click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
+@click.option("--finetune", type=Name("loss", lambda: names("losses")), help="Optimise test samples one by one by this loss: physics.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ...")
@@ -213,11 +214,20 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     for record in records:
         if record.status == "diverged":
             click.echo(f"seed {record.seed} diverged in epoch {record.curve[-1][0]}; a lower train.learning_rate may help")
+        if (tuned := record.finetuned) is not None:
+            before, after = (_mean_error(part["relative_l2"]) for part in (tuned.before, tuned.after))
+            done = f"{tuned.samples} test samples, {tuned.steps} steps and {tuned.seconds:.1f} s each"
+            click.echo(f"seed {record.seed}, finetuned by {tuned.loss} ({done}): error {before} -> {after}")
     for split, reason in records[-1].not_scored.items():
         click.echo(f"{split} was not scored: {reason}")
     if records[-1].error_floor:  # data that the solver made; others' come with opbench
         click.echo(f"data:    {as_run['data'] or data_root()}/{records[-1].dataset}/{records[-1].scale}")
     click.echo(f"records: {out / 'records' / records[-1].dataset}\nweights: {out / 'runs' / records[-1].dataset}")
+
+
+def _mean_error(errors: list[float | None]) -> str:
+    known_ones = [error for error in errors if error is not None]
+    return f"{sum(known_ones) / len(known_ones):.4g}" if len(known_ones) == len(errors) else "not finite"
 
 
 def _records(out: Path) -> list:
@@ -339,6 +349,26 @@ def _tell(faults: list[OpbenchError]) -> None:
         click.echo(f"opbench: {fault}", err=True)
     if faults:
         raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
+
+
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def labels(task: str | None, out: Path) -> None:
+    """Print error against labels from records made with --labels, and write it as Markdown and as a plot."""
+    from opbench.leaderboard.labels import curves, text, write
+    from opbench.leaderboard.table import boards
+
+    studies = [(board, found) for board in boards(_records(out)) if (found := curves(board))]
+    if task is not None:
+        known("task with records of few labels", task, {name for b, _ in studies for name in (b.task, b.task.partition("/")[0])})
+        studies = [(board, found) for board, found in studies if task in (board.task, board.task.partition("/")[0])]
+    if not studies:
+        raise OpbenchError(f"{out / 'records'}: holds no records with few labels; make some with opbench evaluate --labels 10")
+    for board, found in studies:
+        click.echo(text(board, found))
+        for path in write(board, found, out):
+            click.echo(f"written: {path}")
 
 
 @contextmanager

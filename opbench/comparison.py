@@ -77,7 +77,16 @@ def text(held: Contest) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     few = [] if len(held.mine) >= MIN_SEEDS else [f"fewer than {MIN_SEEDS} seeds: no interval and no test is given"]
-    return "\n".join([f"{held.task}, {held.scale}: {verdict(held)}", *table, *few, *machines(held), *weaknesses(held), ""])
+    return "\n".join(
+        [
+            f"{held.task}, {held.scale}: {verdict(held)} ({held.reused} of the runs were there already)",
+            *table,
+            *few,
+            *machines(held),
+            *weaknesses(held),
+            "",
+        ]
+    )
 
 
 def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:

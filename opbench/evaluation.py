@@ -23,13 +23,14 @@ from opbench.config import canonical, fingerprint, validate
 from opbench.cost import cost_of
 from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
+from opbench.finetune import Finetuning, finetuned_scores
 from opbench.generation import Report
 from opbench.losses import Loss, LossSettings
 from opbench.model import Normalized, OperatorModel, Samples
 from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
 from opbench.record import Cost, Machine, Matched, Record, decided, file_name, finite, read_records, save, shipped
-from opbench.residual import Residual
+from opbench.residual import Residual, unfit
 from opbench.scoring import scores
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
@@ -37,6 +38,7 @@ from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
 OUT = Path("leaderboards")
+Second = tuple[Loss, str, LossSettings, Finetuning, Residual | None]
 
 
 def evaluate(
@@ -45,6 +47,7 @@ def evaluate(
     *,
     loss: str = "data",
     labels: int | None = None,
+    finetune: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     scale: str | None = None,
@@ -60,6 +63,7 @@ def evaluate(
 
     model: a name that `opbench list` shows, `module:Class`, `path/to/file.py:Class`, or a class.
     labels: how many training samples the loss may read the references of; None is all.
+    finetune: a loss without labels, by which test samples are optimised one by one after training, from the trained weights.
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
     data: where the dataset's files lie, or are put. report, progress: called after each solved block, each epoch.
@@ -68,7 +72,7 @@ def evaluate(
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.
     """
-    run = planned(model, task, loss=loss, labels=labels, seed=seed, settings=settings, scale=scale, device=device)
+    run = planned(model, task, loss=loss, labels=labels, finetune=finetune, seed=seed, settings=settings, scale=scale, device=device)
     splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
     folder = Path(out) / "runs" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{run.identity[:12]}"
     network = run.network()
@@ -77,8 +81,9 @@ def evaluate(
         train_samples = shown(train_samples, run.objective, labels)
         outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, folder, progress)
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
+        second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
         about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
-        record = Record(**about, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS))
+        record = Record(**about, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS))
         if cost:
             with_compiler = run.place == "cuda" if compiled is None else compiled
             spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
@@ -109,13 +114,17 @@ def _matched(
 
 @dataclass(frozen=True)
 class Planned:
-    """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known."""
+    """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known.
+
+    second: what `finetuned_scores` is given of a second stage, if there is one.
+    """
 
     chosen: Problem
     operator: OperatorModel
     objective: Loss
     loss_settings: LossSettings
     training: Training
+    second: Second | None
     place: str
     about: dict[str, Any]
 
@@ -134,6 +143,7 @@ def planned(
     *,
     loss: str = "data",
     labels: int | None = None,
+    finetune: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     scale: str | None = None,
@@ -144,25 +154,30 @@ def planned(
     if not (isinstance(seed, int) and 0 <= seed < 2**63):
         raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
+    model_settings, train_settings, loss_settings, finetune_settings = _sorted_settings(settings or {})
     objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
+    second = _second_stage(finetune, chosen, loss, loss_settings, finetune_settings, place)
     torch.manual_seed(seed)
     operator = build_model(model, chosen.spec, model_settings)
     _require_trainable(operator, model, loss, objective, chosen_settings)
     training = _training(chosen, operator, train_settings)
+    if second is not None and not any(parameter.requires_grad for parameter in operator.parameters()):
+        raise ModelError(f"{_label(model)}: has no weights to optimise; leave --finetune out")
     label = _label(model)
     about = {
         **_about_model(operator, label),
         **_about_run(settings or {}),
         **_about_task(chosen),
-        "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
+        "command": _command(
+            model if isinstance(model, str) else label, task, chosen.scale, loss, labels, finetune, seed, place, settings or {}
+        ),
         "loss": loss,
         "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
-        "labels": labels,
+        "labels": labels if objective.labels else 0,
         "training": canonical(training),
         "seed": seed,
     }
-    return Planned(chosen, operator, objective, chosen_settings, training, place, about)
+    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about)
 
 
 def exact_convolutions():
@@ -186,15 +201,17 @@ def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **op
             evaluate(model, task, scale=record.scale, out=out, **options)
 
 
-def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Settings of the model, of the training and of the loss, by their names behind the dot."""
-    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}}
+def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Settings of the model, of the training, of the loss and of the second stage, by their names behind the dot."""
+    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}, "finetune": {}}
     for key, value in settings.items():
         head, dot, name = key.partition(".")
         if not dot:
-            raise OpbenchError(f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>; say which it belongs to")
+            raise OpbenchError(
+                f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>, finetune.<name>; say which it belongs to"
+            )
         parts[known("kind of setting", head, parts)][name] = value
-    return parts["model"], parts["train"], parts["loss"]
+    return tuple(parts.values())
 
 
 def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping[str, Any], place: str) -> tuple[Loss, LossSettings]:
@@ -210,12 +227,28 @@ def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping
     return kind.of(chosen, made, place), made
 
 
+def _second_stage(name: str | None, chosen: Problem, loss: str, loss_settings: Mapping[str, Any], settings: Mapping[str, Any], place: str):
+    """The loss of `finetune`, its name, its own settings (those of training, where that is the same loss) and those of the stage."""
+    for key in settings:
+        known("finetune setting", key, Finetuning.model_fields)
+    if name is None:
+        if settings:
+            raise ConfigError("finetune: settings are given and no loss; say --finetune physics")
+        return None
+    if find("losses", name, Loss).labels:
+        raise ConfigError(f"finetune: the loss {name} reads references, which a sample that is asked has none of; take --finetune physics")
+    objective, own = _objective(name, None, chosen, loss_settings if name == loss else {}, place)
+    return objective, name, own, validate(Finetuning, dict(settings), "finetune"), None if unfit(chosen) else Residual(chosen, device=place)
+
+
 def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:
     """Raises ModelError for a model that is fitted to references where there are none, or where its output is not to be them."""
     if (not objective.labels or settings.ends == "exact") and operator.fitted:
         raise ModelError(f"{_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
     if not any(parameter.requires_grad for parameter in operator.parameters()) and objective.unlabelled:
         raise ModelError(f"{_label(model)}: has nothing to train with the loss {loss}; take --loss data")
+    if objective.elsewhere and operator.one_resolution:
+        raise ModelError(f"{operator.one_resolution}; leave loss.refine out")
 
 
 def mollifier(chosen: Problem, settings: LossSettings, place: str) -> Callable[[Tensor], Tensor] | None:
@@ -304,10 +337,21 @@ def _source(cls: type) -> str:
     return fingerprint(sums)
 
 
-def _command(model: str, task: str, scale: str, loss: str, labels: int | None, seed: int, place: str, settings: Mapping[str, Any]) -> str:
+def _command(
+    model: str,
+    task: str,
+    scale: str,
+    loss: str,
+    labels: int | None,
+    finetune: str | None,
+    seed: int,
+    place: str,
+    settings: Mapping[str, Any],
+) -> str:
     """The command that repeats a run, files named as they were then."""
     words = ["opbench", "evaluate", "--model", model, "--task", task, "--scale", scale, "--loss", loss, "--seed", str(seed)]
     words += [] if labels is None else ["--labels", str(labels)]
+    words += [] if finetune is None else ["--finetune", finetune]
     return shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in settings.items())])
 
 

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from opbench.errors import DataError
 from opbench.generation import Report
-from opbench.metrics import metrics
 from opbench.record import finite
+from opbench.rollout import measured
 from opbench.task import Problem, Split, problem
+
+BATCH = 64  # samples whose metrics are taken at once
 
 
 def score(
@@ -20,15 +22,17 @@ def score(
 ) -> dict[str, float | None]:
     """Mean over samples of every metric of the predictions in a file.
 
-    path: HDF5 (.h5, .hdf5) or NumPy (.npz), one array for every asked field under its name, samples in the split's order: (sample, *space),
-    and for a trajectory (sample, time, *space) with the stored times after the first; for a step task a sample is a pair of neighbouring times.
+    path: HDF5 (.h5, .hdf5) or NumPy (.npz), one array for every asked field under its name, samples in the split's order:
+    (sample, *space), and for a trajectory (sample, time, *space) with the stored times after the first; for a step task a sample is a
+    pair of neighbouring times.
     Raises DataError for a file that is none, lacks a field or has one of another shape; UnknownName, ConfigError.
     """
     chosen = problem(task, scale)
     held = chosen.split(split, data, report=report)
     reference = held.samples().reference
     prediction = _stacked(Path(path), chosen, held, len(reference))
-    return {name: finite(float(metric(prediction, reference).double().mean())) for name, metric in metrics().items()}
+    values, _ = measured(prediction, reference, held.spec.grid, BATCH)
+    return {name: finite(float(value.mean())) for name, value in values.items()}
 
 
 def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:

@@ -42,20 +42,26 @@ class Spec:
 
 @dataclass(frozen=True)
 class Samples:
-    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units."""
+    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units.
+
+    finer: the same inputs on a finer grid (n, c_in, *t), where a loss wants them.
+    """
 
     given: Tensor
     reference: Tensor
     coords: Tensor
+    finer: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.given)
 
     def __getitem__(self, index) -> "Samples":
-        return Samples(self.given[index], self.reference[index], self.coords)
+        finer = None if self.finer is None else self.finer[index]
+        return Samples(self.given[index], self.reference[index], self.coords, finer)
 
     def to(self, device: torch.device | str) -> "Samples":
-        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device))
+        finer = None if self.finer is None else self.finer.to(device)
+        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device), finer)
 
 
 class OperatorModel(nn.Module, ABC):

@@ -147,6 +147,26 @@ class Rollout(Frozen):
     growth_rate: Number | None
 
 
+class Finetuned(Frozen):
+    """The first `samples` of test, each answered by weights of its own: the trained ones after `steps` steps on it alone by a loss that
+    reads no reference.
+
+    before, after: every metric, sample by sample; floor: what the equation leaves of these samples' references, on average. seconds: wall
+    time of a sample, which is part of the cost of an answer.
+    """
+
+    loss: Label
+    loss_settings: dict[str, Any]
+    samples: Count
+    steps: Count
+    learning_rate: Number
+    clip: Number
+    before: dict[str, list[Number | None]]
+    after: dict[str, list[Number | None]]
+    floor: Number | None
+    seconds: Number
+
+
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
 SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
 
@@ -155,12 +175,13 @@ class Record(Frozen):
     """Everything that a run depended on, and what came out. A number that is not finite is null, and the run's status says why.
 
     changes: what the user set beside the task's budget and the model's defaults.
-    labels: training samples whose references were read; None is all of them, or none where the loss reads none.
+    labels: training samples whose references were read, 0 where the loss reads none; None is all of them.
     loss_settings: those of the loss that differ from what a loss without settings does.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds: wall and processor
     time of training, and until the best validation error.
     rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
+    finetuned: what `--finetune` made of test samples.
     """
 
     schema_version: Literal[2] = 2
@@ -196,6 +217,7 @@ class Record(Frozen):
     cost: Cost | None = None
     matched: Matched | None = None
     tuned: Count | None = None
+    finetuned: Finetuned | None = None
     seconds: dict[str, Number]
     samples_per_second: Number | None
     opbench: str

@@ -21,7 +21,7 @@ STORED = ("test", "ood", "finer")
 HEADLINE = "relative_l2"  # the metric of the tables, kept of every sample of every split
 COARSER = 2  # times the spacing of the test grid
 NOISE = {"noise_1": 0.01, "noise_5": 0.05}  # parts of each field's own size
-CONSERVED = 1e-4  # of a field's size: a total of the references that moves by less is called conserved
+CONSERVED = 5e-3  # of a field's size: totals of our data move by 2e-3 at most where the equation holds them, else by 4e-2 or more
 
 
 def scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], place: str, batch_size: int) -> dict[str, Any]:
@@ -59,15 +59,16 @@ def scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], pl
 
 
 def conserved(spec: Spec, samples: Samples, grid: Grid) -> list[int]:
-    """The channels asked for whose total is, in every sample, that of the state given."""
-    given, kept = [channel.field for channel in spec.inputs], []
+    """The channels asked for of those fields whose total is, in every sample and at all times, that of the state given."""
+    given = [channel.field for channel in spec.inputs]
+    lost = {channel.field for channel in spec.outputs if channel.field not in given}
     for place, channel in enumerate(spec.outputs):
-        if channel.field in given:
+        if channel.field not in lost:
             start = samples.given[:, [given.index(channel.field)]]
             moved = crmse(samples.reference[:, [place]], start, grid)
-            if (moved <= CONSERVED * rmse(start, torch.zeros_like(start))).all():
-                kept.append(place)
-    return kept
+            if (moved > CONSERVED * rmse(start, torch.zeros_like(start))).any():
+                lost.add(channel.field)
+    return [place for place, channel in enumerate(spec.outputs) if channel.field not in lost]
 
 
 def _cases(splits: Mapping[str, Split], place: str, not_scored: dict[str, str]) -> Iterator[tuple[str, Samples, Grid]]:

@@ -93,6 +93,7 @@ def train(
     Raises DataError for a state of other settings, Interrupted on KeyboardInterrupt.
     """
     loss.check(train)
+    train = loss.completed(train)
     device = train.given.device
     path = None if folder is None else folder / STATE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -207,13 +208,15 @@ class _Run:
 
     def _step(self, batch: Samples) -> Tensor:
         self.optimizer.zero_grad()
-        with torch.autocast(batch.given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
-            prediction = self.model(batch.given, batch.coords)
-        loss = self.loss(prediction, batch)
+        loss = self.loss.of_model(self._forward, batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
         return loss.detach()
+
+    def _forward(self, given: Tensor, coords: Tensor) -> Tensor:
+        with torch.autocast(given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
+            return self.model(given, coords)
 
     def snapshot(self) -> tuple[Tensors, Outcome]:
         """Everything that the next epoch depends on, copied."""
@@ -222,6 +225,7 @@ class _Run:
             "model": tensors_of(self.model),
             "best": self.best,
             "moments": {f"{index}.{name}": copy_of(value) for index, entry in moments.items() for name, value in entry.items()},
+            "loss": {name: copy_of(value) for name, value in self.loss.state().items()},
             "random": {"order": self.order.get_state(), "cpu": torch.get_rng_state()},
         }
         if self.samples.given.is_cuda:
@@ -239,6 +243,7 @@ class _Run:
         for key, value in groups["moments"].items():
             index, _, name = key.partition(".")
             moments.setdefault(int(index), {})[name] = value
+        self.loss.restore(groups.get("loss", {}))
         self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.order.set_state(groups["random"]["order"])
         torch.set_rng_state(groups["random"]["cpu"])

@@ -220,7 +220,7 @@ def test_an_operator_is_trained_by_the_equation_alone_and_its_residual_stands_be
     assert physics.scores["test"]["relative_l2"] < 0.5 * untrained.scores["test"]["relative_l2"], (physics.scores, untrained.scores)
     assert 0 < physics.physics_floor["test"] < 0.1
     assert physics.scores["test"]["physics_residual"] > physics.physics_floor["test"]
-    assert physics.loss_settings == {"ends": "exact", "norm": "auto"}
+    assert physics.loss_settings == {"ends": "exact", "norm": "auto", "derivatives": "stencils", "causal": 0.0}
     assert len({physics.configuration, untrained.configuration}) == 2
 
 

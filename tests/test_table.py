@@ -1,6 +1,8 @@
 """Tables are rendered from records alone: order, spread, divergence, saturation, and what may not stand together."""
 
-from opbench.leaderboard.table import boards, markdown, rows, text, write, write_overview
+import pytest
+
+from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write, write_overview
 from opbench.record import Machine
 from records import record
 
@@ -8,6 +10,19 @@ from records import record
 def cells(*records) -> list[tuple[str, ...]]:
     (board,) = boards(records)
     return rows(board)
+
+
+def named(*records) -> list[dict[str, str]]:
+    """Rows as mappings from the columns' heads."""
+    (board,) = boards(records)
+    return [dict(zip(columns(board), row, strict=True)) for row in rows(board)]
+
+
+def seeds(errors, **changes):
+    """Records of seeds 0, 1, ..., with these errors of their samples."""
+    means = [sum(values) / len(values) for values in errors]
+    kept = [{"test": {"relative_l2": list(values)}} for values in errors]
+    return [record(seed=seed, error=means[seed], per_sample=kept[seed], **changes) for seed in range(len(errors))]
 
 
 def test_the_best_mean_error_stands_first_and_diverged_runs_last():
@@ -18,11 +33,43 @@ def test_the_best_mean_error_stands_first_and_diverged_runs_last():
 
 
 def test_seeds_are_averaged_and_their_spread_is_shown_from_three_on():
-    two = cells(*(record(seed=s, error=e) for s, e in ((0, 0.1), (1, 0.2))))
-    three = cells(*(record(seed=s, error=e) for s, e in ((0, 0.1), (1, 0.2), (2, 0.3))))
-    assert two[0][3] == "0.15"
-    assert three[0][3] == "0.2 ± 0.1"
-    assert three[0][7] == "3"
+    two, three = (named(*seeds([[0.1], [0.2], [0.3]][:n]))[0] for n in (2, 3))
+    assert two["test"] == "0.15"
+    assert three["test"] == "0.2 ± 0.1"
+    assert three["seeds"] == "3"
+
+
+def test_intervals_and_comparisons_are_shown_from_three_seeds_on():
+    worse = [[0.1, 0.2, 0.4, 0.8], [0.1, 0.21, 0.4, 0.8], [0.11, 0.2, 0.4, 0.8]]
+    better = [[0.5 * value for value in values] for values in worse]
+    (ours, fno) = named(*seeds(worse), *seeds(better, model="ours"))
+    assert ours["over fno's"].startswith("0.5 (0.")
+    assert ours["over fno's"].endswith("p = 0.1")  # of four samples, no fewer is possible
+    lower, upper = map(float, ours["95 % interval"].split(" to "))
+    assert 0.05 < lower < 0.1885 < upper < 0.4
+    assert fno["over fno's"] == "-"
+    for runs in (seeds(worse[:2]), [*seeds(worse[:2]), record(seed=2, status="diverged", error=None)]):
+        assert not {"95 % interval", "over fno's"} & named(*runs)[0].keys()
+
+
+@pytest.mark.parametrize("changes", [{"changes": {"model.width": 64}}, {"labels": 5}, {"loss": "both"}])
+def test_only_fno_with_its_defaults_and_all_data_is_what_others_are_compared_with(changes):
+    errors = [[0.1, 0.2], [0.2, 0.3], [0.3, 0.1]]
+    table = named(*seeds(errors, **changes), *seeds([[2 * e for e in values] for values in errors], model="ours"))
+    assert "over fno's" not in table[0]
+
+
+def test_a_column_that_nobody_has_a_value_for_is_left_out():
+    assert tuple(named(record())[0]) == ALWAYS
+    scores = {"test": {"relative_l2": 0.1}, "coarser": {"relative_l2": 0.2}, "noise_5": {"relative_l2": 0.3}}
+    row = named(record(scores=scores))[0]
+    assert set(row) == {*ALWAYS, "coarser", "5 % noise"}
+    assert (row["coarser"], row["5 % noise"], row["ood"]) == ("0.2", "0.3", "-")
+
+
+def test_how_a_model_was_tuned_stands_beside_it():
+    table = cells(record(tuned=20, changes={"model.width": 48}, error=0.2), record(error=0.3), record(tuned=9, model="at its defaults"))
+    assert [row[0] for row in table] == ["at its defaults (tuned in 9 trials)", "fno (tuned in 20 trials: model.width = 48)", "fno"]
 
 
 def test_a_repeated_run_counts_once_by_its_newest_record():
@@ -54,6 +101,8 @@ def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():
 def test_an_error_within_twice_the_datas_own_is_marked():
     assert cells(record(error=1.9e-6))[0][3] == "1.9e-06 (saturated)"
     assert cells(record(error=2.1e-6))[0][3] == "2.1e-06"
+    coarser = named(record(scores={"test": {"relative_l2": 0.1}, "coarser": {"relative_l2": 1.9e-6}}))[0]
+    assert coarser["coarser"] == "1.9e-06 (saturated)"  # these are values of the test split
 
 
 def test_the_datas_own_error_stands_above_the_scores_also_where_nobody_knows_it():

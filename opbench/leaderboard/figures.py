@@ -104,7 +104,7 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], colours: Mapping[st
 
 
 def _apart(wanted: Mapping[str, float]) -> dict[str, float]:
-    """Rows of text near the wanted ones that leave each other room: pushed down from the top and, where that ends below the plot, up again."""
+    """Rows of text near the wanted ones that leave each other room: pushed down, and up again where that ends below the plot."""
     names = sorted(wanted, key=lambda name: (wanted[name], name))
     rows = [wanted[name] for name in names]
     for i in range(1, len(rows)):

@@ -1,6 +1,5 @@
 """HTML and SVG from values: what is not markup is escaped, whoever wrote it."""
 
-from collections.abc import Iterable
 from html import escape
 
 from opbench.config import printable

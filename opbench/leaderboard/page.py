@@ -11,11 +11,12 @@ from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element, raw
 from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values
-from opbench.record import Record
+from opbench.record import Record, Way
 from opbench.version import __version__
 
 SPLITS = ("test", "ood", "finer")
 TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
+DASH = "\N{EN DASH}"  # where there is no number
 RATIO = 20.0  # where the performance profile ends
 Runs = Sequence[Record]
 Column = tuple[str, Any]
@@ -29,7 +30,7 @@ def write(records: Iterable[Record], folder: Path) -> Path:
 
 
 def render(records: Iterable[Record]) -> str:
-    """The page. What a record says appears as text, whatever it is; a policy in the page's head forbids all but its own style and script."""
+    """The page. What a record says appears as text, whatever it is; a policy in its head forbids all but its own style and script."""
     found = boards(records)
     style, script = (raw(Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
     policy = f"default-src 'none'; style-src '{_sum(style)}'; script-src '{_sum(script)}'; base-uri 'none'; form-action 'none'"
@@ -43,7 +44,9 @@ def render(records: Iterable[Record]) -> str:
         element("style", style),
     )
     colours = {model: i for i, model in enumerate(sorted({r.model for board in found for r in board.records}))}
-    body = element("body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer())
+    body = element(
+        "body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer()
+    )
     return f"<!doctype html>\n{element('html', head, body, element('script', script), lang='en')}\n"
 
 
@@ -119,7 +122,7 @@ def _overview_row(board: Board, index: int, models: Sequence[str]) -> Markup:
     cells = [
         element("td", f"{errors[m]:.4g}", class_="best" if errors[m] == best else None)
         if m in errors
-        else element("td", element("small", "diverged" if m in there else "–"))
+        else element("td", element("small", "diverged" if m in there else DASH))
         for m in models
     ]
     link = element("a", board.task, href=f"#board-{index}")
@@ -138,7 +141,9 @@ def _profiles(found: Sequence[Board], models: Sequence[str], colours: Mapping[st
         series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
     x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
     y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
-    words = f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
+    words = (
+        f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
+    )
     more = "A run that diverged or is missing counts as never."
     return element(
         "div",
@@ -244,7 +249,7 @@ def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
     def cell(runs: Runs) -> Markup:
         error, found, hidden = mean(runs, split, metric), values(runs, split, metric), metric != METRIC
         if error is None:
-            return element("td", element("small", "–"), hidden=hidden, title=runs[0].not_scored.get(split))
+            return element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split))
         spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
         mark = " saturated" if metric == METRIC and saturated(runs[0], split, error) else ""
         about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best else None}
@@ -256,7 +261,7 @@ def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
 def _plain(value: Any, form: str) -> Any:
     def cell(runs: Runs) -> Markup:
         found = value(runs)
-        return element("td", element("small", "–")) if found is None else element("td", form.format(found), data_v=f"{found:.6g}")
+        return element("td", element("small", DASH)) if found is None else element("td", form.format(found), data_v=f"{found:.6g}")
 
     return cell
 
@@ -274,7 +279,7 @@ def _throughput(record: Record) -> float | None:
     return 1 / record.cost.seconds("batched") if record.cost else None
 
 
-def _ratio(record: Record, way: Way) -> float | None:
+def _matched(record: Record, way: Way) -> float | None:
     match = record.matched.match(way) if record.matched else None
     return match and match.ratio
 
@@ -284,8 +289,13 @@ COSTS = (
     ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s"),
     ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms"),
     ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
-    ("solver", "error-matched solver's seconds over the model's, one sample", lambda runs: _median(_ratio(r, "alone") for r in runs), "{:.3g} ×"),
-    ("solver, batched", "the same in full batches", lambda runs: _median(_ratio(r, "batched") for r in runs), "{:.3g} ×"),
+    (
+        "solver alone",
+        "error-matched solver's seconds over the model's, one sample",
+        lambda runs: _median(_matched(r, "alone") for r in runs),
+        "{:.3g} x",
+    ),
+    ("solver batched", "the same in full batches", lambda runs: _median(_matched(r, "batched") for r in runs), "{:.3g} x"),
 )
 
 
@@ -317,7 +327,9 @@ def _details(runs: Runs) -> Markup:
         "test error by seed": ", ".join(f"seed {r.seed}: {_seen(r)}" for r in sorted(runs, key=lambda r: r.seed)),
         "best epoch": ", ".join(str(r.best_epoch) for r in runs if r.best_epoch is not None),
         "not scored": _pairs(first.not_scored),
-        "roll-out": "; ".join(f"{split}: stable {r.stable:.0%}, correlated until {r.correlation_time}" for split, r in first.rollouts.items()),
+        "roll-out": "; ".join(
+            f"{split}: stable {r.stable:.0%}, correlated until {r.correlation_time}" for split, r in first.rollouts.items()
+        ),
         "solver matched": _solver(first),
         "track": f"{track(first)}: {TRACKS[track(first)]}",
         "machine": f"{first.machine.device}, {_machine(first)}{', TF32' if first.machine.tf32 else ''}",
@@ -337,9 +349,9 @@ def _seen(record: Record) -> str:
 
 
 def _solver(record: Record) -> str:
-    ways = {"one sample": "alone", "in batches": "batched"}
-    found = {title: record.matched.match(way) for title, way in ways.items()} if record.matched else {}  # pyright: ignore[reportArgumentType]
-    return "; ".join(f"{title}: {match.name}, error {match.error:.3g}, {match.seconds:.3g} s" for title, match in found.items() if match)
+    ways: tuple[Way, ...] = ("alone", "batched")
+    found = {way: record.matched.match(way) for way in ways} if record.matched else {}
+    return "; ".join(f"{way}: {match.name}, error {match.error:.3g}, {match.seconds:.3g} s" for way, match in found.items() if match)
 
 
 def _pairs(mapping: Mapping[str, Any]) -> str:

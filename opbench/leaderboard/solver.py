@@ -5,7 +5,7 @@ from pathlib import Path
 
 from opbench.atomic import write_bytes
 from opbench.ladder import Ladder, Rung
-from opbench.leaderboard.table import Board, configurations, escape, heading, middle, name
+from opbench.leaderboard.table import Board, configurations, escaped, middle, name
 from opbench.leaderboard.words import rate, seconds
 from opbench.record import Record, Way
 
@@ -40,7 +40,7 @@ def section(board: Board, ladder: Ladder) -> str:
     """What one task's ladder says of its models on one machine."""
     machine = ladder.machine
     runs = [(name(run), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == machine and run.matched]
-    lines = [f"## {heading(board)}", "", f"On {machine.device} ({machine.name}, {machine.threads} threads), {_clock(ladder)}."]
+    lines = [f"## {board.heading}", "", f"On {machine.device} ({machine.name}, {machine.threads} threads), {_clock(ladder)}."]
     for way, title in WAYS.items():
         lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(title, run, way) for title, run in runs])]
     front = {rung.name: rung for way in WAYS for rung in ladder.front(way)}
@@ -100,5 +100,5 @@ def _rung_cells(rung: Rung) -> tuple[str, ...]:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = (heads, ["---"] * len(heads), *([escape(cell) for cell in row] for row in rows))
+    lines = (heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows))
     return ["| " + " | ".join(cells) + " |" for cells in lines]

@@ -1,7 +1,7 @@
 """Records -> Markdown: one table for every task, version, scale, state of the data and kind of device; a row for every configuration.
 
-A row is over the seeds of its configuration. Rows are ranked by error; seconds are those of the row's machine, and where a table has
-several, letters keep them apart. One file a dataset, and README.md as the overview of all.
+All tables of a dataset stand in one file, and an overview names the files. Rows are ranked by error. Seconds are those of the row's
+machine: where a table has several, letters keep them apart.
 """
 
 import math
@@ -16,11 +16,15 @@ from opbench.config import printable
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.words import rate, seconds
 from opbench.record import Machine, Match, Record, Way
+from opbench.statistics import MIN_SEEDS, compare, interval
 
 METRIC = "relative_l2"
-ABOUT = "Mean relative L2 error over samples, then over seeds (± standard deviation from three seeds on)."
 RESIDUAL = "physics_residual"
-COST = ("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched")
+BASELINE = "fno"
+ABOUT = (
+    "Mean relative L2 error over samples, then over seeds; from three seeds on ± their standard deviation, and the 95 % bootstrap interval "
+    "over seeds and samples. Over fno's: mean test error over that of fno with its defaults, the interval, p of Wilcoxon's paired test."
+)
 ABOUT_COST = (
     "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
     "the row's, so that below 1 it is the faster. ~: timed while the machine was busy."
@@ -31,15 +35,13 @@ Mean relative L2 error on the test split of each task, over samples and seeds, o
 the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the
 same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited.
 """
-COLUMNS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")
+ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
 
 @dataclass(frozen=True)
 class Board:
-    """The records that may stand in one table: same task, version, scale and data, and the same kind of device, "cpu" or "cuda".
-
-    ladders: the solver's for it, one a machine.
-    """
+    """The records that may stand in one table: same task, version, scale and data, and the same kind of device, "cpu" or "cuda"; and the
+    solver's ladders for it."""
 
     task: str
     task_version: int
@@ -48,6 +50,15 @@ class Board:
     device: str
     records: tuple[Record, ...]
     ladders: tuple[Ladder, ...] = ()
+
+    @property
+    def dataset(self) -> str:
+        return self.records[0].dataset
+
+    @property
+    def heading(self) -> str:
+        """What all its records have in common, and the data's own error."""
+        return f"{self.task}, {self.scale}{'' if self.device == 'cpu' else f', on {self.device}'} ({state(self)})"
 
     @property
     def machines(self) -> list[Machine]:
@@ -59,57 +70,54 @@ class Board:
         """What tells the machine's seconds from another's, nothing where there is no other."""
         return f" [{chr(ord('A') + self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
 
-    @property
-    def dataset(self) -> str:
-        return self.records[0].dataset
-
 
 def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Board]:
     """Records grouped into tables, and the newest ladder of every machine; a repeated run counts once, by its newest record."""
-    groups: dict[tuple[str, int, str, str, str], dict[tuple[str, str], Record]] = {}
+    groups: dict[tuple[str, int, str, str, str], dict[tuple, Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
-        groups.setdefault(_key(record), {})[record.fingerprint, str(record.machine)] = record
+        groups.setdefault(_key(record), {})[record.fingerprint, str(record.machine), record.tuned] = record
     climbed: dict[tuple[str, int, str, str, str], dict[str, Ladder]] = {}
     for ladder in sorted(ladders, key=lambda found: found.date):
         climbed.setdefault(_key(ladder), {})[str(ladder.machine)] = ladder
     return [Board(*key, tuple(group.values()), tuple(climbed.get(key, {}).values())) for key, group in sorted(groups.items())]
 
 
-def _key(made: Record | Ladder) -> tuple[str, int, str, str, str]:
-    """What must agree for things to stand in one table."""
-    return made.task, made.task_version, made.scale, made.data_fingerprint, made.machine.device.partition(":")[0]
-
-
-def columns(board: Board) -> tuple[str, ...]:
-    """COLUMNS, what the equation leaves of test predictions (of the references), and what rows cost, where these were measured."""
-    place = COLUMNS.index("training")
-    residual = ("residual (reference's)",) if any(r.physics_floor for r in board.records) else ()
-    return (*COLUMNS[:place], *residual, *(COST if _costed(board) else ()), *COLUMNS[place:])
-
-
-def _costed(board: Board) -> bool:
-    return bool(board.ladders) or any(r.cost for r in board.records)
-
-
-def rows(board: Board) -> list[tuple[str, ...]]:
-    """Cells by `columns`: models, and the solver itself on the rungs that err no more than they do."""
-    models = [(_order(runs), _cells(board, runs)) for runs in configurations(board)]
-    solvers = [
-        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder in board.ladders for rung in rungs(board, ladder)
-    ]
-    return [cells for _, cells in sorted([*models, *solvers], key=lambda entry: entry[0])]
+def _key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
+    return found.task, found.task_version, found.scale, found.data_fingerprint, found.machine.device.partition(":")[0]
 
 
 def configurations(board: Board) -> list[list[Record]]:
     """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind those that did not."""
-    groups: dict[tuple[str, str], list[Record]] = {}
+    groups: dict[tuple, list[Record]] = {}
     for record in board.records:
-        groups.setdefault((record.configuration, str(record.machine)), []).append(record)
+        groups.setdefault((record.configuration, str(record.machine), record.tuned), []).append(record)
     return sorted(groups.values(), key=_order)
 
 
 def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
-    return diverged(runs), _rank(runs), runs[0].model
+    error = mean(runs, "test")
+    return diverged(runs), math.inf if error is None else error, runs[0].model
+
+
+def columns(board: Board) -> tuple[str, ...]:
+    """ALWAYS, and others where any row has them."""
+    return _table(board)[0]
+
+
+def rows(board: Board) -> list[tuple[str, ...]]:
+    """Cells by `columns`: `configurations`, and among them the solver itself on the rungs that err no more than they do."""
+    return _table(board)[1]
+
+
+def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    found = configurations(board)
+    baseline = max((runs for runs in found if _is_baseline(runs[0])), key=len, default=[])
+    models = [(_order(runs), _cells(board, runs, baseline)) for runs in found]
+    climbed = [(ladder, rung) for ladder in board.ladders for rung in rungs(board, ladder)]
+    solvers = [((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder, rung in climbed]
+    cells = [row for _, row in sorted([*models, *solvers], key=lambda entry: entry[0])]
+    heads = tuple(head for head in models[0][1] if head in ALWAYS or any(row.get(head, "-") != "-" for row in cells))
+    return heads, [tuple(row.get(head, "-") for head in heads) for row in cells]
 
 
 def rungs(board: Board, ladder: Ladder) -> list[Rung]:
@@ -120,74 +128,84 @@ def rungs(board: Board, ladder: Ladder) -> list[Rung]:
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
 
 
-def middle(runs: Sequence[Record]) -> Record | None:
-    """Of the runs whose cost was measured, that of median test error."""
-    timed = [r for r in runs if r.cost is not None and r.scores.get("test", {}).get(METRIC) is not None]
-    return sorted(timed, key=lambda r: r.scores["test"][METRIC] or 0.0)[(len(timed) - 1) // 2] if timed else None
-
-
-def _cells(board: Board, runs: Sequence[Record]) -> tuple[str, ...]:
+def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]:
     first = runs[0]
-    return (
-        name(first),
-        first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
-        f"{first.parameters:,}",
-        *(_score(runs, split) for split in ("test", "ood", "finer")),
-        *([_residual(runs)] if any(r.physics_floor for r in board.records) else []),
-        *(_cost_cells(board, middle(runs)) if _costed(board) else []),
-        f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
-        str(len(runs)),
-        str(diverged(runs)),
-        _device(board, first.machine),
-    )
+    return {
+        "model": name(first),
+        "loss": first.loss if not first.labels else f"{first.loss}, {first.labels} labels",
+        "parameters": f"{first.parameters:,}",
+        "test": _score(runs, "test"),
+        "95 % interval": _interval(runs),
+        f"over {BASELINE}'s": "-" if runs is baseline else _comparison(runs, baseline),
+        "ood": _score(runs, "ood"),
+        "finer": _score(runs, "finer"),
+        "coarser": _score(runs, "coarser"),
+        "1 % noise": _score(runs, "noise_1"),
+        "5 % noise": _score(runs, "noise_5"),
+        "residual (reference's)": _residual(runs),
+        **_cost_cells(board, middle(runs)),
+        "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
+        "seeds": str(len(runs)),
+        "diverged": str(diverged(runs)),
+        "device": _device(board, first.machine),
+    }
 
 
-def _cost_cells(board: Board, run: Record | None) -> list[str]:
+def _cost_cells(board: Board, run: Record | None) -> dict[str, str]:
     """Of the configuration's run of median error."""
+    cells: dict[str, str] = dict.fromkeys(("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched"), "-")
     if run is None or run.cost is None:
-        return ["-"] * len(COST)
+        return cells
     mark, about = board.mark(run.machine), "~" if run.cost.noisy else ""
-    own = [f"{about}{seconds(run.cost.seconds('alone'))}{mark}", f"{about}{rate(1 / run.cost.seconds('batched'))}{mark}"]
-    if run.matched is None:
-        return [*own, "-", "-", "-"]
-    alone, batched, about = run.matched.alone, run.matched.batched, "~" if run.matched.noisy else ""
-    solver = [f"{about}{seconds(alone.seconds)}{mark}" if alone else "-", f"{about}{rate(1 / batched.seconds)}{mark}" if batched else "-"]
-    return [*own, *solver, f"{about}{_ratio(alone)}, {_ratio(batched)}"]
+    cells["latency"] = f"{about}{seconds(run.cost.seconds('alone'))}{mark}"
+    cells["throughput"] = f"{about}{rate(1 / run.cost.seconds('batched'))}{mark}"
+    if run.matched is not None:
+        alone, batched, about = run.matched.alone, run.matched.batched, "~" if run.matched.noisy else ""
+        cells["solver's latency"] = f"{about}{seconds(alone.seconds)}{mark}" if alone else "-"
+        cells["solver's throughput"] = f"{about}{rate(1 / batched.seconds)}{mark}" if batched else "-"
+        cells["ratio alone, batched"] = f"{about}{_ratio(alone)}, {_ratio(batched)}"
+    return cells
 
 
 def _ratio(match: Match | None) -> str:
     return "-" if match is None else f"{match.ratio:.2g}"
 
 
-def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> tuple[str, ...]:
+def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> dict[str, str]:
     mark, about = board.mark(ladder.machine), "~" if ladder.noisy else ""
-    known = {
+    return {
         "model": f"solver: {rung.name}",
         "test": f"{rung.error:.4g}",
         "latency": f"{about}{seconds(rung.alone.median)}{mark}",
         "throughput": f"{about}{rate(1 / rung.batched.median)}{mark}",
         "device": _device(board, ladder.machine),
     }
-    return tuple(known.get(column, "-") for column in columns(board))
 
 
 def _device(board: Board, machine: Machine) -> str:
     return f"{machine.device} ({machine.name}, {machine.threads} threads){board.mark(machine)}"
 
 
+def middle(runs: Sequence[Record]) -> Record | None:
+    """Of the runs whose cost was measured, that of median test error."""
+    timed = [r for r in runs if r.cost is not None and r.scores.get("test", {}).get(METRIC) is not None]
+    return sorted(timed, key=lambda r: r.scores["test"][METRIC] or 0.0)[(len(timed) - 1) // 2] if timed else None
+
+
 def name(record: Record) -> str:
-    """The model, and what the user changed of it and of the budget."""
+    """The model, and what makes it another one than its defaults under the task's budget."""
     changes = ", ".join(f"{key} = {value}" for key, value in record.changes.items())
-    return f"{record.model} ({changes})" if changes else record.model
+    tuned = [] if record.tuned is None else [f"tuned in {record.tuned} trials"]
+    told = ": ".join([*tuned, *([changes] if changes else [])])
+    return f"{record.model} ({told})" if told else record.model
+
+
+def _is_baseline(record: Record) -> bool:
+    return record.model == BASELINE and record.loss == "data" and not record.changes and record.labels is None and record.tuned is None
 
 
 def diverged(runs: Sequence[Record]) -> int:
     return sum(r.status == "diverged" for r in runs)
-
-
-def _rank(runs: Sequence[Record]) -> float:
-    error = mean(runs, "test")
-    return float("inf") if error is None else error
 
 
 def values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
@@ -208,8 +226,25 @@ def _score(runs: Sequence[Record], split: str) -> str:
     if error is None:
         return "-"
     found = values(runs, split)
-    spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
+    spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= MIN_SEEDS else ""
     return f"{error:.4g}{spread}{' (saturated)' if saturated(runs[0], split, error) else ''}"
+
+
+def _errors(runs: Sequence[Record]) -> list[list[float | None]]:
+    """Test errors of every seed's samples; a diverged run has none."""
+    return [[None] if r.status == "diverged" else r.per_sample.get("test", {}).get(METRIC, [None]) for r in runs]
+
+
+def _interval(runs: Sequence[Record]) -> str:
+    found = interval(_errors(runs))
+    return "-" if found is None else f"{found.lower:.3g} to {found.upper:.3g}"
+
+
+def _comparison(runs: Sequence[Record], baseline: Sequence[Record]) -> str:
+    found = compare(_errors(runs), _errors(baseline))
+    if found is None:
+        return "-"
+    return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p = {found.p_value:.1g}"
 
 
 def saturated(record: Record, split: str, error: float) -> bool:
@@ -229,18 +264,6 @@ def floor(record: Record, split: str) -> float | None:
     return max(means) if means else None
 
 
-def markdown(board: Board, command: str) -> str:
-    """The table with its heading, what was measured, the data's own error, and the command that printed it."""
-    heads = columns(board)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escape(c) for c in row] for row in rows(board)))]
-    about = f"{ABOUT} {ABOUT_COST}" if _costed(board) else ABOUT
-    return "\n".join([f"## {heading(board)}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
-
-
-def heading(board: Board) -> str:
-    return f"{board.task}, {board.scale}{'' if board.device == 'cpu' else f', on {board.device}'} ({state(board)})"
-
-
 def state(board: Board) -> str:
     """Which data a table is of, and what is known of their own error."""
     floors = {split: floor(board.records[0], split) for split in ("test", "ood", "finer")}
@@ -248,22 +271,26 @@ def state(board: Board) -> str:
     return f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
 
 
-def escape(cell: str) -> str:
+def markdown(board: Board, command: str) -> str:
+    """The table with its heading, what was measured, the data's own error, and the command that printed it."""
+    heads, body = _table(board)
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
+    about = f"{ABOUT} {ABOUT_COST}" if "latency" in heads else ABOUT
+    return "\n".join([f"## {board.heading}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
+
+
+def escaped(cell: str) -> str:
     """A cell that cannot end its column, its row or its table."""
     return printable(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
-    lines = [("", *columns(board)), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in rows(board))]
+    heads, body = _table(board)
+    lines = [("", *heads), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in body)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        [
-            printable(heading(board)),
-            *("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines),
-            "",
-        ]
-    )
+    cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join([printable(board.heading), *cells, ""])
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
@@ -296,4 +323,4 @@ def _overview(board: Board, models: Sequence[str]) -> list[str]:
         errors[model] = math.inf if diverged(runs) or error is None else error
     best = min(errors.values(), default=math.inf)
     shown = [f"**{cells[m]}**" if errors.get(m) == best < math.inf else cells.get(m, "-") for m in models]
-    return [f"[{escape(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]
+    return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]

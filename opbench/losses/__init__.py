@@ -30,11 +30,13 @@ class Loss(ABC):
 
     labels: whether it reads references; a loss that does not is never shown any.
     unlabelled: whether it learns from inputs without a reference, which is then NaN.
+    elsewhere: whether it asks the model on another grid than the data's.
     """
 
     Settings: ClassVar[type[LossSettings]] = LossSettings
     labels: ClassVar[bool] = True
     unlabelled: ClassVar[bool] = False
+    elsewhere: bool = False
 
     @classmethod
     def of(cls, chosen: "Problem", settings: LossSettings, device: str = "cpu") -> "Loss":
@@ -44,6 +46,10 @@ class Loss(ABC):
     def check(self, train: Samples) -> None:  # noqa: B027 (most losses are defined on all data)
         """See the training split once; raises DataError where the loss is not defined on it."""
 
+    def completed(self, train: Samples) -> Samples:
+        """The training split with what the loss wants to have beside it. Raises ConfigError where that is not to be had."""
+        return train
+
     def expected(self, train: Samples) -> Tensor:
         """(n, c_out, *s): what a model's output is normalised by, the references."""
         return train.reference
@@ -51,6 +57,17 @@ class Loss(ABC):
     def validation(self, prediction: Tensor, valid: Samples) -> float:
         """By what the best weights are chosen: the mean relative L2 error."""
         return relative_l2(prediction, valid.reference).mean().item()
+
+    def of_model(self, model: Callable[[Tensor, Tensor], Tensor], batch: Samples) -> Tensor:
+        """The loss of a model, (b, c_in, *s) and positions (*s, d) -> (b, c_out, *s), on a batch: where it is asked at other points too."""
+        return self(model(batch.given, batch.coords), batch)
+
+    def state(self) -> dict[str, Tensor]:
+        """What the loss remembers from step to step."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
+        """Take an earlier state's place."""
 
     @abstractmethod
     def __call__(self, prediction: Tensor, batch: Samples) -> Tensor: ...
