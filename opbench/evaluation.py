@@ -6,7 +6,7 @@ import marshal
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -158,11 +158,14 @@ def planned(
     objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
     second = _second_stage(finetune, chosen, loss, loss_settings, finetune_settings, place)
     torch.manual_seed(seed)
-    operator = build_model(model, chosen.spec, model_settings)
+    operator = build_model(model, replace(chosen.spec, auxiliary=objective.auxiliary), model_settings)
+    objective.require(operator)
     _require_trainable(operator, model, loss, objective, chosen_settings)
     training = _training(chosen, operator, train_settings)
     if second is not None and not any(parameter.requires_grad for parameter in operator.parameters()):
         raise ModelError(f"{_label(model)}: has no weights to optimise; leave --finetune out")
+    if second is not None and second[0].auxiliary != objective.auxiliary:
+        raise ConfigError(f"finetune: the loss {finetune} asks a model for other channels than {loss}; take --finetune physics")
     label = _label(model)
     about = {
         **_about_model(operator, label),

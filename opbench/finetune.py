@@ -80,7 +80,7 @@ def _descend(model: Normalized, loss: Loss, sample: Samples, settings: Finetunin
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * learning_rate_factor("cosine", step / settings.steps)
         optimizer.zero_grad()
-        loss.of_model(model, sample).backward()
+        loss.of_model(model.whole, sample).backward()
         nn.utils.clip_grad_norm_(parameters, settings.clip)
         optimizer.step()
     model.eval()

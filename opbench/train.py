@@ -216,7 +216,7 @@ class _Run:
 
     def _forward(self, given: Tensor, coords: Tensor) -> Tensor:
         with torch.autocast(given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
-            return self.model(given, coords)
+            return self.model.whole(given, coords)
 
     def snapshot(self) -> tuple[Tensors, Outcome]:
         """Everything that the next epoch depends on, copied."""

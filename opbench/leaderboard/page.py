@@ -279,7 +279,7 @@ def _throughput(record: Record) -> float | None:
     return 1 / record.cost.seconds("batched") if record.cost else None
 
 
-def _matched(record: Record, way: Way) -> float | None:
+def _solver_ratio(record: Record, way: Way) -> float | None:
     match = record.matched.match(way) if record.matched else None
     return match and match.ratio
 
@@ -290,12 +290,12 @@ COSTS = (
     ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms"),
     ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
     (
-        "solver alone",
+        "solver",
         "error-matched solver's seconds over the model's, one sample",
-        lambda runs: _median(_matched(r, "alone") for r in runs),
-        "{:.3g} x",
+        lambda runs: _median(_solver_ratio(r, "alone") for r in runs),
+        "{:.3g} ×",
     ),
-    ("solver batched", "the same in full batches", lambda runs: _median(_matched(r, "batched") for r in runs), "{:.3g} x"),
+    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), "{:.3g} ×"),
 )
 
 
@@ -349,9 +349,9 @@ def _seen(record: Record) -> str:
 
 
 def _solver(record: Record) -> str:
-    ways: tuple[Way, ...] = ("alone", "batched")
-    found = {way: record.matched.match(way) for way in ways} if record.matched else {}
-    return "; ".join(f"{way}: {match.name}, error {match.error:.3g}, {match.seconds:.3g} s" for way, match in found.items() if match)
+    ways = {"one sample": "alone", "in batches": "batched"}
+    found = {title: record.matched.match(way) for title, way in ways.items()} if record.matched else {}  # pyright: ignore[reportArgumentType]
+    return "; ".join(f"{title}: {match.name}, error {match.error:.3g}, {match.seconds:.3g} s" for title, match in found.items() if match)
 
 
 def _pairs(mapping: Mapping[str, Any]) -> str:

@@ -113,8 +113,9 @@ def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     found = configurations(board)
     baseline = max((runs for runs in found if _is_baseline(runs[0])), key=len, default=[])
     models = [(_order(runs), _cells(board, runs, baseline)) for runs in found]
-    climbed = [(ladder, rung) for ladder in board.ladders for rung in rungs(board, ladder)]
-    solvers = [((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder, rung in climbed]
+    solvers = [
+        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder in board.ladders for rung in rungs(board, ladder)
+    ]
     cells = [row for _, row in sorted([*models, *solvers], key=lambda entry: entry[0])]
     heads = tuple(head for head in models[0][1] if head in ALWAYS or any(row.get(head, "-") != "-" for row in cells))
     return heads, [tuple(row.get(head, "-") for head in heads) for row in cells]

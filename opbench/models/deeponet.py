@@ -114,4 +114,4 @@ class DeepONet(OperatorModel):
             same_grid(given, self.spec.grid, self.one_resolution)
         branch = self.head(self.branch(self.encoder(given))[-1])
         prediction = self.trunk(branch.unflatten(1, (self.spec.out_channels, -1)), coords)
-        return prediction.unflatten(2, given.shape[2:])
+        return prediction.unflatten(2, coords.shape[:-1])

@@ -94,4 +94,4 @@ class MultiONet(OperatorModel):
 
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         prediction = self.core(trunk_features(coords, self.spec.grid), self.encoder(given))
-        return prediction.unflatten(2, given.shape[2:])
+        return prediction.unflatten(2, coords.shape[:-1])
