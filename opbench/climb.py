@@ -18,7 +18,7 @@ from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.errors import OpbenchError
 from opbench.generation import Report, as_solved, draw, laws, solve_block
 from opbench.grid import Grid
-from opbench.interpolate import interpolation
+from opbench.regrid import interpolation
 from opbench.ladder import Ladder, Rung
 from opbench.metrics import relative_l2
 from opbench.pde import ConservationLaw, EvolutionPDE, SteadyPDE

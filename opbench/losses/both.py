@@ -10,7 +10,7 @@ from torch import Tensor
 
 from opbench.errors import ConfigError
 from opbench.generation import draw
-from opbench.losses import Loss, LossSettings
+from opbench.losses import Loss, LossSettings, Network
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss, PhysicsSettings
 from opbench.model import Samples
@@ -69,13 +69,13 @@ class BothLoss(Loss):
         if self.relative is not None:
             self.relative.restore(state)
 
-    def of_model(self, model: Callable[[Tensor, Tensor], Tensor], batch: Samples) -> Tensor:
+    def of_model(self, network: Network, batch: Samples) -> Tensor:
         if self.finer is None:
-            return super().of_model(model, batch)
-        physics, held = self.finer.loss(model, batch), _labelled(batch)
+            return super().of_model(network, batch)
+        physics, held = self.finer.loss(network, batch), _labelled(batch)
         if not bool(held.any()):
             return self.settings.weight * physics
-        return self._sum(model(batch.given[held], batch.coords), batch[held], physics)
+        return self._sum(network(batch.given[held], batch.coords), batch[held], physics)
 
     def __call__(self, prediction: Tensor, batch: Samples) -> Tensor:
         held = _labelled(batch)
