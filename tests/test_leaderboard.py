@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from opbench.leaderboard import labels
 from opbench.leaderboard.table import boards, write
 from opbench.recipe import Recipe, datasets, load_recipe, plan
 from opbench.record import read_records
@@ -50,8 +51,12 @@ def test_the_records_are_of_the_data_that_the_recipes_make_today():
 
 
 def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
-    rendered = {path.name: path.read_text(encoding="utf-8") for path in write(boards(ALL), tmp_path)}
-    assert rendered == {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}, "run `opbench table`"
+    studies = [(board, found) for board in boards(ALL) if (found := labels.curves(board))]
+    paths = [*write(boards(ALL), tmp_path), *(labels.write(*study, tmp_path)[0] for study in studies)]
+    rendered = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    assert rendered == {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}, (
+        "run `opbench table` and `opbench labels`"
+    )
 
 
 @pytest.mark.slow
