@@ -27,6 +27,10 @@ class ModelError(OpbenchError):
     """A model that cannot be built for a task, or whose output does not fit it."""
 
 
+class Undefined(OpbenchError):
+    """A metric that does not exist on a grid."""
+
+
 class Interrupted(OpbenchError):
     """A run that the user stopped; says how to go on. Exits with code 130, the shell's 128 + SIGINT."""
 

@@ -63,6 +63,14 @@ class Grid:
         shape = (n * factor if wraps else (n - 1) * factor + 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
         return Grid(self.axes, tuple(shape), self.lower, self.upper, self.periodic)
 
+    def coarsen(self, factor: int) -> "Grid":
+        """The grid of every `factor`-th point; raises OpbenchError where the cells are no multiple of it, or too few."""
+        cells = [n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True)]
+        if any(m % factor or m < 2 * factor for m in cells):
+            raise OpbenchError(f"grid: {self.shape} points make {tuple(cells)} cells, of which {factor} cannot be joined into one each")
+        shape = (m // factor if wraps else m // factor + 1 for m, wraps in zip(cells, self.periodic, strict=True))
+        return Grid(self.axes, tuple(shape), self.lower, self.upper, self.periodic)
+
     def middles(self) -> "Middles":
         """The middles of the cells between this grid's points."""
         cells = (n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True))

@@ -46,20 +46,26 @@ class Spec:
 
 @dataclass(frozen=True)
 class Samples:
-    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units."""
+    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units.
+
+    finer: the same inputs on a finer grid (n, c_in, *t), where a loss wants them.
+    """
 
     given: Tensor
     reference: Tensor
     coords: Tensor
+    finer: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.given)
 
     def __getitem__(self, index) -> "Samples":
-        return Samples(self.given[index], self.reference[index], self.coords)
+        finer = None if self.finer is None else self.finer[index]
+        return Samples(self.given[index], self.reference[index], self.coords, finer)
 
     def to(self, device: torch.device | str) -> "Samples":
-        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device))
+        finer = None if self.finer is None else self.finer.to(device)
+        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device), finer)
 
 
 class OperatorModel(nn.Module, ABC):
@@ -101,6 +107,11 @@ class OperatorModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
+
+    @property
+    def layout(self) -> dict[str, str]:
+        """What decides this model's speed beside its function, for its record: order of memory, form of a transform, what is shared."""
+        return {}
 
     def provenance(self) -> dict[str, str]:
         """What a record must name, beside opbench and torch, to identify the code of this model: versions and sha256 sums."""

@@ -171,7 +171,7 @@ def _height(grid: Grid) -> float:
     if grid.dims == 1:
         return 1.8
     width, height = (high - low for low, high in zip(grid.lower, grid.upper, strict=True))
-    return 0.5 + float(np.clip(1.7 * height / width, 0.7, 3.4))
+    return 0.6 + float(np.clip(1.7 * height / width, 0.7, 3.4))
 
 
 def _rows(scene: Scene, sample: int) -> list[list[Group]]:

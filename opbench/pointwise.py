@@ -47,7 +47,7 @@ class Pointwise:
         self.degrees = {field.name: 0 if field.name in jumping else DEGREE for field in chosen.recipe.fields}
         self.matrix: Tensor | None = None
         if chosen.plan.times is not None:
-            intervals = 1 if residual.task == "step" else len(chosen.plan.times) - 1
+            intervals = 1 if chosen.task.kind == "step" else len(chosen.plan.times) - 1
             self.matrix = means(intervals).to(residual.posed.device, residual.dtype)
         self._require_local(chosen.name)
 

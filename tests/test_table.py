@@ -1,6 +1,8 @@
 """Tables are rendered from records alone: order, spread, divergence, saturation, and what may not stand together."""
 
-from opbench.leaderboard.table import boards, markdown, rows, text, write
+import pytest
+
+from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write, write_overview
 from opbench.record import Machine
 from records import record
 
@@ -8,6 +10,19 @@ from records import record
 def cells(*records) -> list[tuple[str, ...]]:
     (board,) = boards(records)
     return rows(board)
+
+
+def named(*records) -> list[dict[str, str]]:
+    """Rows as mappings from the columns' heads."""
+    (board,) = boards(records)
+    return [dict(zip(columns(board), row, strict=True)) for row in rows(board)]
+
+
+def seeds(errors, **changes):
+    """Records of seeds 0, 1, ..., with these errors of their samples."""
+    means = [sum(values) / len(values) for values in errors]
+    kept = [{"test": {"relative_l2": list(values)}} for values in errors]
+    return [record(seed=seed, error=means[seed], per_sample=kept[seed], **changes) for seed in range(len(errors))]
 
 
 def test_the_best_mean_error_stands_first_and_diverged_runs_last():
@@ -18,11 +33,43 @@ def test_the_best_mean_error_stands_first_and_diverged_runs_last():
 
 
 def test_seeds_are_averaged_and_their_spread_is_shown_from_three_on():
-    two = cells(*(record(seed=s, error=e) for s, e in ((0, 0.1), (1, 0.2))))
-    three = cells(*(record(seed=s, error=e) for s, e in ((0, 0.1), (1, 0.2), (2, 0.3))))
-    assert two[0][3] == "0.15"
-    assert three[0][3] == "0.2 ± 0.1"
-    assert three[0][7] == "3"
+    two, three = (named(*seeds([[0.1], [0.2], [0.3]][:n]))[0] for n in (2, 3))
+    assert two["test"] == "0.15"
+    assert three["test"] == "0.2 ± 0.1"
+    assert three["seeds"] == "3"
+
+
+def test_intervals_and_comparisons_are_shown_from_three_seeds_on():
+    worse = [[0.1, 0.2, 0.4, 0.8], [0.1, 0.21, 0.4, 0.8], [0.11, 0.2, 0.4, 0.8]]
+    better = [[0.5 * value for value in values] for values in worse]
+    (ours, fno) = named(*seeds(worse), *seeds(better, model="ours"))
+    assert ours["over fno's"].startswith("0.5 (0.")
+    assert ours["over fno's"].endswith("p = 0.1")  # of four samples, no fewer is possible
+    lower, upper = map(float, ours["95 % interval"].split(" to "))
+    assert 0.05 < lower < 0.1885 < upper < 0.4
+    assert fno["over fno's"] == "-"
+    for runs in (seeds(worse[:2]), [*seeds(worse[:2]), record(seed=2, status="diverged", error=None)]):
+        assert not {"95 % interval", "over fno's"} & named(*runs)[0].keys()
+
+
+@pytest.mark.parametrize("changes", [{"changes": {"model.width": 64}}, {"labels": 5}, {"loss": "both"}])
+def test_only_fno_with_its_defaults_and_all_data_is_what_others_are_compared_with(changes):
+    errors = [[0.1, 0.2], [0.2, 0.3], [0.3, 0.1]]
+    table = named(*seeds(errors, **changes), *seeds([[2 * e for e in values] for values in errors], model="ours"))
+    assert "over fno's" not in table[0]
+
+
+def test_a_column_that_nobody_has_a_value_for_is_left_out():
+    assert tuple(named(record())[0]) == ALWAYS
+    scores = {"test": {"relative_l2": 0.1}, "coarser": {"relative_l2": 0.2}, "noise_5": {"relative_l2": 0.3}}
+    row = named(record(scores=scores))[0]
+    assert set(row) == {*ALWAYS, "coarser", "5 % noise"}
+    assert (row["coarser"], row["5 % noise"], row["ood"]) == ("0.2", "0.3", "-")
+
+
+def test_how_a_model_was_tuned_stands_beside_it():
+    table = cells(record(tuned=20, changes={"model.width": 48}, error=0.2), record(error=0.3), record(tuned=9, model="at its defaults"))
+    assert [row[0] for row in table] == ["at its defaults (tuned in 9 trials)", "fno (tuned in 20 trials: model.width = 48)", "fno"]
 
 
 def test_a_repeated_run_counts_once_by_its_newest_record():
@@ -36,9 +83,14 @@ def test_what_the_user_changed_stands_beside_the_model():
 
 
 def test_runs_on_other_machines_stand_in_rows_of_their_own():
-    gpu = Machine(device="cuda", name="some GPU", threads=1, tf32=False)
-    threads = Machine(device="cpu", name="test processor", threads=1, tf32=False)
-    assert len(cells(record(), record(machine=gpu), record(machine=threads))) == 3
+    threads, other = (Machine(device="cpu", name=name, threads=1, tf32=False) for name in ("test processor", "another"))
+    assert len(cells(record(), record(machine=threads), record(machine=other))) == 3
+
+
+def test_no_table_mixes_kinds_of_devices():
+    gpus = [Machine(device=device, name="some GPU", threads=1, tf32=False) for device in ("cuda", "cuda:1")]
+    found = boards([record(), *(record(machine=gpu) for gpu in gpus)])
+    assert [(board.device, len(board.records)) for board in found] == [("cpu", 1), ("cuda", 2)]
 
 
 def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():
@@ -49,6 +101,8 @@ def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():
 def test_an_error_within_twice_the_datas_own_is_marked():
     assert cells(record(error=1.9e-6))[0][3] == "1.9e-06 (saturated)"
     assert cells(record(error=2.1e-6))[0][3] == "2.1e-06"
+    coarser = named(record(scores={"test": {"relative_l2": 0.1}, "coarser": {"relative_l2": 1.9e-6}}))[0]
+    assert coarser["coarser"] == "1.9e-06 (saturated)"  # these are values of the test split
 
 
 def test_the_datas_own_error_stands_above_the_scores_also_where_nobody_knows_it():
@@ -59,17 +113,33 @@ def test_the_datas_own_error_stands_above_the_scores_also_where_nobody_knows_it(
         assert "the data's own error: not known)" in printed
 
 
-def test_a_record_cannot_break_the_table_or_inject_markup():
-    (board,) = boards([record(model="x|y<script>\nz")])
+def test_a_record_cannot_break_the_table_inject_markup_or_steer_the_terminal():
+    (board,) = boards([record(model="x|y<script>\nz\x1b[2J")])
     lines = [line for line in markdown(board, "command").splitlines() if line.startswith("|")]
     assert len(lines) == 3
     assert "<script>" not in lines[2]
     assert lines[2].count(" | ") == lines[0].count(" | ")
+    assert "\x1b" not in text(board) + markdown(board, "command")
 
 
-def test_markdown_is_written_for_every_task_and_scale_and_the_terminal_table_marks_the_model(tmp_path):
-    all_boards = boards([record(), record(scale="full"), record(data_fingerprint="e" * 64)])
-    paths = write(all_boards, tmp_path)
-    assert sorted(path.name for path in paths) == ["burgers_1d-trajectory-full.md", "burgers_1d-trajectory-mini.md"]
-    assert (tmp_path / "burgers_1d-trajectory-mini.md").read_text().count("## ") == 2
+def test_markdown_is_written_for_every_dataset_and_the_terminal_table_marks_the_model(tmp_path):
+    other = {"dataset": "darcy_2d", "task": "darcy_2d/static"}
+    all_boards = boards([record(), record(scale="full"), record(data_fingerprint="e" * 64), record(**other)])
+    assert sorted(path.name for path in write(all_boards, tmp_path)) == ["burgers_1d.md", "darcy_2d.md"]
+    assert (tmp_path / "burgers_1d.md").read_text().count("## ") == 3
     assert "\n>  fno" in text(all_boards[0], mark="fno")
+
+
+def test_the_overview_has_a_row_a_table_and_a_column_a_model_and_the_best_is_bold(tmp_path):
+    records = [
+        record(model="a", error=0.3),
+        record(model="b", error=0.2),
+        record(model="c", error=0.1, status="diverged"),
+        record(model="b", error=0.01, changes={"train.epochs": 9}, training={"epochs": 9}),
+        record(model="a", error=0.4, scale="full"),
+    ]
+    path = write_overview(boards(records), tmp_path)
+    lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+    assert lines[0] == "| task | scale | device | a | b | c |"
+    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | full | cpu | **0.4** | - | - |"
+    assert lines[3] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | **0.2** | diverged |"

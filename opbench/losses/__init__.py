@@ -31,12 +31,14 @@ class Loss(ABC):
 
     labels: whether it reads references; a loss that does not is never shown any.
     unlabelled: whether it learns from inputs without a reference, which is then NaN.
+    elsewhere: whether it asks the model on another grid than the data's.
     auxiliary: channels that a model is to answer beside those of the task.
     """
 
     Settings: ClassVar[type[LossSettings]] = LossSettings
     labels: ClassVar[bool] = True
     unlabelled: ClassVar[bool] = False
+    elsewhere: bool = False
     auxiliary: tuple[Channel, ...] = ()
 
     @classmethod
@@ -46,6 +48,10 @@ class Loss(ABC):
 
     def check(self, train: Samples) -> None:  # noqa: B027 (most losses are defined on all data)
         """See the training split once; raises DataError where the loss is not defined on it."""
+
+    def completed(self, train: Samples) -> Samples:
+        """The training split with what the loss wants to have beside it. Raises ConfigError where that is not to be had."""
+        return train
 
     def require(self, model: OperatorModel) -> None:  # noqa: B027 (most losses take all models)
         """Raises ModelError for a model that the loss cannot train."""
@@ -59,8 +65,15 @@ class Loss(ABC):
         return relative_l2(prediction, valid.reference).mean().item()
 
     def of_model(self, network: Network, batch: Samples) -> Tensor:
-        """The loss of a model on a batch: of its prediction at the batch's points, unless a loss chooses others."""
+        """The loss of a model, (b, c_in, *s) and positions (*s, d) -> (b, c_out, *s), on a batch: where it is asked at other points too."""
         return self(network(batch.given, batch.coords), batch)
+
+    def state(self) -> dict[str, Tensor]:
+        """What the loss remembers from step to step."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
+        """Take an earlier state's place."""
 
     @abstractmethod
     def __call__(self, prediction: Tensor, batch: Samples) -> Tensor: ...

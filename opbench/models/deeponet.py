@@ -105,6 +105,10 @@ class DeepONet(OperatorModel):
         if isinstance(self.trunk, PodTrunk):
             self.trunk.fit(reference)
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"trunk": "shared by the batch, evaluated in each call"}
+
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         if self.one_resolution:
             same_grid(given, self.spec.grid, self.one_resolution)

@@ -1,6 +1,5 @@
 """The Fourier neural operator of the neuraloperator library, as the field runs it."""
 
-import hashlib
 import inspect
 import sys
 import warnings
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from opbench.errors import ModelError
 from opbench.model import OperatorModel, Spec
 from opbench.models._spectral import check_modes, resolve_modes
+from opbench.provenance import sha256
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,15 @@ class FNO(OperatorModel):
             prediction = self._shrink(prediction, axis)
         return prediction
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"memory": "channels first", "transform": "fft", "parameters": "real parts of complex weights"}
+
     def provenance(self) -> dict[str, str]:
         """The library's version, which does not identify its code, and the sha256 of the files that do."""
         parts = (self.network, self.network.fno_blocks, self.network.fno_blocks.convs[0])
         files = [Path(inspect.getfile(type(part))) for part in parts]
-        hashes = {f"neuralop/{file.parent.name}/{file.name} sha256": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        hashes = {f"neuralop/{file.parent.name}/{file.name} sha256": sha256(file) for file in files}
         return {"neuraloperator": metadata.version("neuraloperator"), **hashes}
 
     def _grow(self, values: Tensor, axis: int) -> Tensor:
@@ -122,7 +126,7 @@ def _remove_metadata(module: nn.Module, state: dict, prefix: str, local_metadata
 
 
 def _library_fno() -> type[nn.Module]:
-    """neuralop.models.FNO, imported without wandb, which would take 0.6 s more and is not used; raises ModelError."""
+    """neuralop.models.FNO, imported without wandb, which takes time and is not used; raises ModelError."""
     block = "wandb" not in sys.modules
     if block:
         sys.modules["wandb"] = None  # pyright: ignore[reportArgumentType]

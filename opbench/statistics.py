@@ -1,0 +1,198 @@
+"""What may be said of errors over seeds, samples and tasks; lists of numbers in, small frozen values out. None stands for a diverged run.
+
+Below three seeds no interval and no test is given, since they would tell of the luck of one run.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+MIN_SEEDS = 3
+LEVEL = 0.95
+RESAMPLES = 9999
+Errors = Sequence[Sequence[float | None]]  # by seed, the error of each sample: the same samples in the same order
+Statistic = Callable[..., np.ndarray]  # of weights (resample, member), one array a factor, that sum to one -> (resample,)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of one configuration over its seeds. mean: infinite where a run diverged or its error is not finite; deviation: of three or more."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+    diverged: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval at LEVEL."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model against a baseline. ratio: mean error over the baseline's; p_value: of Wilcoxon's signed-rank test that neither is better."""
+
+    ratio: float
+    interval: Interval
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Models over tasks. ranks: the average place, 1 the best; p_value: of Friedman's test that all are alike.
+
+    critical_difference: average ranks that are nearer than this are not told apart (Nemenyi's test at 1 - LEVEL).
+    """
+
+    ranks: dict[str, float]
+    tasks: int
+    p_value: float | None
+    critical_difference: float | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A model's error over the best error of each task, ascending; infinite where it diverged or was not run."""
+
+    factors: tuple[float, ...]
+
+    def within(self, factor: float) -> float:
+        """The part of the tasks on which the error is at most `factor` times the best one."""
+        return sum(own <= factor for own in self.factors) / len(self.factors)
+
+
+def summarize(errors: Sequence[float | None]) -> Summary:
+    """Mean and standard deviation of one error a seed."""
+    values = _finite_or_infinite(errors)
+    diverged = sum(map(math.isinf, values))
+    enough = len(values) >= MIN_SEEDS and not diverged
+    return Summary(
+        mean=math.inf if diverged or not values else math.fsum(values) / len(values),
+        deviation=float(np.std(values, ddof=1)) if enough else None,
+        seeds=len(values),
+        diverged=diverged,
+    )
+
+
+def interval(errors: Errors) -> Interval | None:
+    """Where the mean error lies, were other seeds and other test samples drawn: BCa bootstrap over both.
+
+    None below three seeds, and where an error is not finite. Source: Efron, J. Am. Stat. Assoc. 82 (1987), several samples as in
+    scipy.stats.bootstrap; seeds and samples are crossed, so both are drawn anew (Owen, Ann. Appl. Stat. 1 (2007)).
+    """
+    table = _table(errors)
+    if table is None:
+        return None
+    return _bca(lambda seeds, samples: _mean(table, seeds, samples), table.shape)
+
+
+def compare(errors: Errors, baseline: Errors) -> Comparison | None:
+    """A model against a baseline on the same samples, each with seeds of its own; None as in `interval`, and where both are equal."""
+    own, other = _table(errors), _table(baseline)
+    if own is None or other is None:
+        return None
+    if own.shape[1] != other.shape[1]:
+        raise ValueError(f"compare: expected errors of the same samples, got {own.shape[1]} and {other.shape[1]}")
+    difference = own.mean(0) - other.mean(0)
+    if not difference.any() or not other.any():
+        return None
+
+    def ratio(seeds: np.ndarray, others: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        return _mean(own, seeds, samples) / _mean(other, others, samples)
+
+    found = _bca(ratio, (own.shape[0], other.shape[0], own.shape[1]))
+    test: Any = stats.wilcoxon(difference)
+    return Comparison(float(own.mean() / other.mean()), found, float(test.pvalue))
+
+
+def ranking(errors: Mapping[str, Mapping[str, float | None]]) -> Ranking:
+    """Average ranks of models over the tasks that all were run on, errors[model][task]; a diverged run is infinitely wrong.
+
+    No test with fewer than three models or two tasks. Source: Demsar, J. Mach. Learn. Res. 7 (2006).
+    """
+    models, tasks = list(errors), _shared(errors)
+    if not tasks:
+        return Ranking({}, 0, None, None)
+    table = np.array([_finite_or_infinite([errors[model][task] for model in models]) for task in tasks])
+    places = np.apply_along_axis(stats.rankdata, 1, table)
+    k, n, alike = len(models), len(tasks), bool((places == places[:, :1]).all())
+    if k < 3 or n < 2 or alike:
+        return Ranking(dict(zip(models, map(float, places.mean(0)), strict=True)), n, None, None)
+    return Ranking(
+        ranks=dict(zip(models, map(float, places.mean(0)), strict=True)),
+        tasks=n,
+        p_value=float(stats.friedmanchisquare(*places.T).pvalue),
+        critical_difference=float(stats.studentized_range.ppf(LEVEL, k, np.inf) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * n))),
+    )
+
+
+def profiles(errors: Mapping[str, Mapping[str, float | None]]) -> dict[str, Profile]:
+    """Performance profiles of models over all tasks, errors[model][task]; a task on which no model has a finite error says nothing.
+
+    Source: Dolan and More, Math. Program. 91 (2002).
+    """
+    tasks = sorted({task for runs in errors.values() for task in runs})
+    values = {model: _finite_or_infinite([runs.get(task) for task in tasks]) for model, runs in errors.items()}
+    best = [min(column) for column in zip(*values.values(), strict=True)]
+    return {
+        model: Profile(tuple(sorted(_factor(own, least) for own, least in zip(row, best, strict=True) if math.isfinite(least))))
+        for model, row in values.items()
+        if any(map(math.isfinite, best))
+    }
+
+
+def _factor(error: float, best: float) -> float:
+    return 1.0 if error == best else math.inf if best == 0 else error / best
+
+
+def _shared(errors: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    return sorted(set.intersection(*(set(runs) for runs in errors.values()))) if errors else []
+
+
+def _finite_or_infinite(errors: Sequence[float | None]) -> list[float]:
+    return [error if error is not None and math.isfinite(error) else math.inf for error in errors]
+
+
+def _table(errors: Errors) -> np.ndarray | None:
+    """(seed, sample), or None where nothing may be said."""
+    if len(errors) < MIN_SEEDS or any(error is None or not math.isfinite(error) for seed in errors for error in seed):
+        return None
+    if len({len(seed) for seed in errors}) != 1 or not errors[0]:
+        raise ValueError(f"statistics: expected as many samples for every seed, got {[len(seed) for seed in errors]}")
+    return np.array(errors, dtype=np.float64)
+
+
+def _mean(table: np.ndarray, seeds: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """(resample,): means of (seed, sample) errors under weights (resample, seed) and (resample, sample)."""
+    return ((seeds @ table) * samples).sum(1)
+
+
+def _bca(statistic: Statistic, sizes: Sequence[int]) -> Interval:
+    """The interval of a statistic whose factors (seeds, samples, ...) are resampled independently of each other."""
+    rng = np.random.default_rng(0)
+    even = [np.full((1, n), 1 / n) for n in sizes]
+    drawn = statistic(*(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in sizes))
+    observed = statistic(*even)[0]
+    if np.ptp(drawn) <= 1e-12 * abs(observed):  # all errors are equal but for rounding
+        return Interval(float(observed), float(observed))
+    below = ((drawn < observed).mean() + (drawn <= observed).mean()) / 2
+    bias = stats.norm.ppf(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
+    cubes = squares = 0.0
+    for place, n in enumerate(sizes):
+        if n > 1:
+            without = (1 - np.eye(n)) / (n - 1)
+            left = statistic(*(without if i == place else np.repeat(weights, n, 0) for i, weights in enumerate(even)))
+            influence = (n - 1) * (left.mean() - left)
+            cubes, squares = cubes + (influence**3).sum() / n**3, squares + (influence**2).sum() / n**2
+    skew = cubes / (6 * squares**1.5) if squares > 0 else 0.0
+    tails = stats.norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2]) + bias
+    lower, upper = np.quantile(drawn, stats.norm.cdf(bias + tails / (1 - skew * tails)))
+    return Interval(float(lower), float(upper))

@@ -1,0 +1,154 @@
+"""Statistics over seeds, samples and tasks, against closed forms, scipy's own bootstrap and published examples."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from opbench.statistics import compare, interval, profiles, ranking, summarize
+
+
+def errors(seeds, samples, rng, spread=0.1):
+    """(seed, sample) errors: positive, skewed, with an effect of the seed and one of the sample."""
+    effect = rng.normal(0, spread, (seeds, 1)) + rng.normal(0, 0.5, (1, samples)) + rng.normal(0, 0.1, (seeds, samples))
+    return np.exp(effect).tolist()
+
+
+def test_a_diverged_run_makes_the_mean_infinite_and_is_counted():
+    assert summarize([0.1, None, math.nan]).diverged == 2
+    assert summarize([0.1, None, 0.2]).mean == math.inf
+    assert summarize([0.1, None, 0.2]).deviation is None
+
+
+def test_a_deviation_is_given_from_three_seeds_on():
+    assert summarize([1.0, 2.0]).deviation is None
+    three = summarize([1.0, 2.0, 3.0])
+    assert (three.mean, three.deviation, three.seeds, three.diverged) == (2.0, 1.0, 3, 0)
+
+
+def test_nothing_is_said_below_three_seeds_or_of_a_diverged_run():
+    rng = np.random.default_rng(0)
+    two, three = errors(2, 20, rng), errors(3, 20, rng)
+    broken = [*three[:2], [None, *three[2][1:]]]
+    assert interval(two) is interval(broken) is None
+    assert compare(two, three) is compare(three, two) is compare(broken, three) is None
+    assert interval(three) is not None
+    assert compare(three, errors(3, 20, rng)) is not None
+
+
+def test_without_spread_between_seeds_the_interval_is_scipys_bca_over_samples():
+    sample = np.exp(np.random.default_rng(1).normal(0, 1, 50))
+    ours = interval([sample.tolist()] * 3)
+    theirs = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=50_000, rng=2).confidence_interval
+    np.testing.assert_allclose([ours.lower, ours.upper], [theirs.low, theirs.high], rtol=0.01)
+    plain = stats.bootstrap((sample,), np.mean, method="percentile", n_resamples=50_000, rng=2).confidence_interval
+    assert abs(plain.high - theirs.high) > 0.03 * theirs.high  # the correction is seen in this sample
+
+
+def test_an_interval_covers_the_true_mean_about_as_often_as_it_says():
+    true = math.exp((0.1**2 + 0.5**2 + 0.1**2) / 2)
+    rng = np.random.default_rng(3)
+    found = [interval(errors(10, 60, rng)) for _ in range(150)]
+    covered = np.mean([i.lower <= true <= i.upper for i in found])
+    assert 0.88 <= covered <= 0.99, covered
+
+
+def test_the_spread_between_seeds_widens_the_interval():
+    rng = np.random.default_rng(4)
+    narrow, wide = (interval(errors(5, 500, rng, spread)) for spread in (0.0, 0.5))
+    assert wide.upper - wide.lower > 3 * (narrow.upper - narrow.lower), (narrow, wide)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32), exponent=st.integers(-8, 8))
+def test_an_interval_scales_with_the_errors_and_a_comparison_does_not(seed, exponent):
+    rng = np.random.default_rng(seed)
+    one, other, scale = np.array(errors(3, 12, rng)), np.array(errors(4, 12, rng)), 10.0**exponent
+    plain, scaled = interval(one.tolist()), interval((scale * one).tolist())
+    np.testing.assert_allclose([scaled.lower, scaled.upper], [scale * plain.lower, scale * plain.upper], rtol=1e-9)
+    assert plain.lower <= one.mean() <= plain.upper
+    plain, scaled = compare(one.tolist(), other.tolist()), compare((scale * one).tolist(), (scale * other).tolist())
+    assert scaled.ratio == pytest.approx(plain.ratio, rel=1e-9)
+    assert scaled.interval.upper == pytest.approx(plain.interval.upper, rel=1e-9)
+
+
+def test_errors_that_are_all_equal_have_an_interval_of_no_width():
+    found = interval([[0.1] * 7] * 3)
+    assert (found.lower, found.upper) == pytest.approx((0.1, 0.1), rel=1e-12)
+
+
+def test_a_difference_that_every_sample_shows_is_found_though_samples_differ_far_more():
+    rng = np.random.default_rng(5)
+    base = np.exp(rng.normal(0, 1.0, (1, 40)) + rng.normal(0, 0.01, (3, 40)))
+    better = compare((0.95 * base).tolist(), base.tolist())
+    assert better.ratio == pytest.approx(0.95)
+    assert better.p_value < 1e-6
+    assert better.interval.upper < 1
+    alone = interval(base.tolist())
+    assert alone.lower < 0.95 * base.mean() < alone.upper  # unpaired, nobody would see it
+
+
+def test_the_p_value_is_wilcoxons_on_means_over_seeds():
+    rng = np.random.default_rng(6)
+    one, other = np.array(errors(3, 15, rng)), np.array(errors(4, 15, rng))
+    expected = stats.wilcoxon(one.mean(0), other.mean(0)).pvalue
+    assert compare(one.tolist(), other.tolist()).p_value == pytest.approx(expected, rel=1e-12)
+
+
+def test_errors_of_other_samples_are_not_compared():
+    rng = np.random.default_rng(7)
+    with pytest.raises(ValueError, match="got 10 and 11"):
+        compare(errors(3, 10, rng), errors(3, 11, rng))
+
+
+def test_the_critical_difference_is_that_of_demsars_table():
+    tasks = {f"task {i}": None for i in range(14)}
+    rng = np.random.default_rng(8)
+    found = ranking({model: {task: float(rng.random()) for task in tasks} for model in "abcd"})
+    assert found.critical_difference == pytest.approx(2.569 * math.sqrt(4 * 5 / (6 * 14)), rel=1e-3)  # Demsar 2006: q = 2.569, CD = 1.25
+    assert found.tasks == 14
+
+
+def test_ranks_share_a_tie_and_put_a_diverged_run_last():
+    found = ranking({"a": {"x": 0.1, "y": 0.2}, "b": {"x": 0.1, "y": 0.1}, "c": {"x": None, "y": 0.3}, "d": {"x": math.inf, "y": 0.4}})
+    assert found.ranks == {"a": 1.75, "b": 1.25, "c": 3.25, "d": 3.75}
+
+
+def test_ranks_do_not_depend_on_the_size_of_a_tasks_errors():
+    plain = {"a": {"x": 0.1, "y": 0.2, "z": 3.0}, "b": {"x": 0.2, "y": 0.1, "z": 4.0}, "c": {"x": 0.3, "y": 0.3, "z": 5.0}}
+    scaled = {model: {task: error * {"x": 1, "y": 1e6, "z": 1e-6}[task] for task, error in runs.items()} for model, runs in plain.items()}
+    assert ranking(plain) == ranking(scaled)
+    assert {m: p.factors for m, p in profiles(plain).items()} == {m: pytest.approx(p.factors) for m, p in profiles(scaled).items()}
+
+
+def test_only_tasks_that_all_models_were_run_on_are_ranked():
+    found = ranking({"a": {"x": 0.1, "y": 0.2}, "b": {"x": 0.2}})
+    assert (found.tasks, found.ranks, found.critical_difference) == (1, {"a": 1.0, "b": 2.0}, None)
+    assert ranking({"a": {"x": 1.0}, "b": {"y": 1.0}}).tasks == 0
+    assert ranking({}).tasks == 0
+
+
+def test_models_that_are_alike_everywhere_are_not_tested():
+    assert ranking({model: {"x": 1.0, "y": 2.0} for model in "abc"}).p_value is None
+
+
+def test_a_profile_counts_the_tasks_on_which_a_model_is_near_the_best():
+    found = profiles({"a": {"x": 1.0, "y": 4.0, "z": 0.0}, "b": {"x": 2.0, "y": 1.0, "z": 1.0}, "c": {"x": None, "y": 1.5}})
+    assert [found["a"].within(factor) for factor in (1, 3.9, 4)] == [2 / 3, 2 / 3, 1]
+    assert [found["b"].within(factor) for factor in (1, 2, 1e9)] == [1 / 3, 2 / 3, 2 / 3]
+    assert found["c"].factors == (1.5, math.inf, math.inf)
+
+
+def test_a_task_on_which_all_diverged_says_nothing():
+    assert profiles({"a": {"x": None, "y": 1.0}, "b": {"x": None, "y": 2.0}})["b"].factors == (2.0,)
+    assert profiles({"a": {"x": None}}) == {}
+
+
+def test_neither_torch_nor_h5py_is_needed():
+    code = "import sys, opbench.statistics; assert not {'torch', 'h5py'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
