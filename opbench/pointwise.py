@@ -36,12 +36,17 @@ Measure = Callable[[Any], Tensor]  # an expression of the equation -> (b, level,
 class Pointwise:
     """The equation of a residual, which says how it is posed on the grid that a task's inputs stand on.
 
-    Raises ConfigError where the equation asks for what autograd has not.
+    Raises ConfigError where the equation asks for what autograd has not, for steady equations of several unknowns and for tasks that
+    ask for the last state alone.
     """
 
     def __init__(self, chosen: Problem, residual: Residual):
         assert isinstance(chosen.recipe, Recipe)
         assert chosen.plan is not None
+        several = isinstance(residual.pde, SteadyPDE) and len(residual.unknowns) > 1
+        if several or chosen.task.kind == "final":
+            what = "steady equations of one unknown" if several else "tasks of neighbouring states"
+            raise ConfigError(f"{chosen.name}: the losses at points of their own take {what} so far; take --loss physics")
         self.on_grid, self.grid, self.channels = residual, residual.grid, chosen.spec.out_channels
         jumping = {name for name, law in laws(chosen.plan, "train").items() if law.jumps}
         self.degrees = {field.name: 0 if field.name in jumping else DEGREE for field in chosen.recipe.fields}

@@ -361,6 +361,10 @@ def test_equations_and_settings_that_do_not_fit_are_refused(tmp_path):
     for kind, settings in (FORMS["collocation"], FORMS["weak"]):
         with pytest.raises(ConfigError, match=r"no inverse Laplacian.*take --loss physics"):
             kind.of(problem("navier_stokes_2d"), settings)
+        with pytest.raises(ConfigError, match="steady equations of one unknown so far; take --loss physics"):
+            kind.of(problem("stokes_2d"), settings)
+        with pytest.raises(ConfigError, match="tasks of neighbouring states so far; take --loss physics"):
+            kind.of(problem("advection_2d/final"), settings)
     with pytest.raises(ConfigError, match="steady equations so far; take --loss weak"):
         MixedLoss.of(line(tmp_path), MixedSettings())
     with pytest.raises(ConfigError, match=r"smallest \(0.4\) is above radius \(0.2\)"):

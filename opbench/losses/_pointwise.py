@@ -1,7 +1,7 @@
 """What the losses share that ask a model for its answer at points of their own."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -10,11 +10,18 @@ from opbench.boundary import Dirichlet, Outflow, conditions, homogeneous
 from opbench.errors import ModelError
 from opbench.grid import Grid
 from opbench.losses import LossSettings, Network
-from opbench.losses.physics import PhysicsLoss, PhysicsSettings
+from opbench.losses.physics import PhysicsLoss
 from opbench.model import OperatorModel, Samples
 from opbench.pointwise import Pointwise, one_point_at_a_time
-from opbench.residual import Residual
+from opbench.residual import Norm, Residual
 from opbench.task import Problem
+
+
+class PointwiseSettings(LossSettings):
+    """norm: of the validation, which is the physics loss on the grid."""
+
+    ends: Literal["free", "exact"] = "exact"
+    norm: Norm = "auto"
 
 
 class PointwiseLoss(PhysicsLoss):
@@ -30,7 +37,7 @@ class PointwiseLoss(PhysicsLoss):
 
     @classmethod
     def of(cls, chosen: Problem, settings: LossSettings, device: str = "cpu") -> Self:
-        assert isinstance(settings, PhysicsSettings)
+        assert isinstance(settings, PointwiseSettings)
         return cls(chosen, Residual(chosen, device=device, norm=settings.norm), settings)
 
     def require(self, model: OperatorModel) -> None:

@@ -5,13 +5,12 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from opbench.losses import Network
-from opbench.losses._pointwise import PointwiseLoss, drawn
-from opbench.losses.physics import PhysicsSettings
+from opbench.losses._pointwise import PointwiseLoss, PointwiseSettings, drawn
 from opbench.pointwise import rms
 
 
-class CollocationSettings(PhysicsSettings):
-    """points: how many are drawn, anew at each step, for all samples of a batch. norm: of the validation on the grid."""
+class CollocationSettings(PointwiseSettings):
+    """points: how many are drawn, anew at each step, for all samples of a batch."""
 
     points: PositiveInt = 256
 

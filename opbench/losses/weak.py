@@ -12,16 +12,15 @@ from opbench.derivatives.weak import Divergence, Weak
 from opbench.errors import ConfigError
 from opbench.grid import Grid
 from opbench.losses import LossSettings, Network
-from opbench.losses._pointwise import PointwiseLoss, drawn
-from opbench.losses.physics import PhysicsSettings
+from opbench.losses._pointwise import PointwiseLoss, PointwiseSettings, drawn
 from opbench.pointwise import rms
 from opbench.task import Problem
 
 RULES: dict[str, Callable[[int, int], tuple[Tensor, Tensor]]] = {"gauss": wendland.gauss, "mean": wendland.mean}
 
 
-class WeakSettings(PhysicsSettings):
-    """centres: balls, drawn anew at each step, for all samples of a batch. norm: of the validation on the grid.
+class WeakSettings(PointwiseSettings):
+    """centres: balls, drawn anew at each step, for all samples of a batch.
 
     radius: the balls', in parts of the domain's shortest side; smallest: where it is given, radii lie between both, evenly in their
     logarithm. rule: "gauss" is a true integral with `nodes` Gauss points along the radius; "mean" is the plain mean over a regular grid
