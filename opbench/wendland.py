@@ -57,7 +57,7 @@ def gauss(dims: int, nodes: int) -> tuple[Tensor, Tensor]:
 def mean(dims: int, nodes: int) -> tuple[Tensor, Tensor]:
     """Nodes (n, d) of a regular grid, `nodes` an axis, that lie inside the unit ball, with equal shares of 1: DGenNO's released rule."""
     line = np.linspace(-1, 1, nodes)
-    places = np.array([place for place in itertools.product(line, repeat=dims) if math.hypot(*place) <= 1 + 1e-12])
+    places = np.array([place for place in itertools.product(line, repeat=dims) if math.hypot(*place) < 1 - 1e-12])
     return torch.as_tensor(places), torch.full((len(places),), 1 / len(places), dtype=torch.float64)
 
 

@@ -91,25 +91,23 @@ class Weak(Derivatives):
 
 
 class Mixed(Weak):
-    """div_grad and laplacian take the divergence of fluxes that are unknowns of their own, and note what those miss.
+    """div_grad and laplacian take the divergence of fluxes that are unknowns of their own, and note what those stand for.
 
     fluxes: one a call and axis, in the equation's order; without them each flux is coefficient * grad field itself.
-    own: those; misses: given less own. Both in the order of the calls.
+    terms: (flux, coefficient, gradient) of each, in the same order.
     """
 
     def __init__(self, inner: Derivatives, fluxes: list[Tensor] | None = None):
         super().__init__(inner)
         self.waiting = None if fluxes is None else list(fluxes)
-        self.own: list[Tensor] = []
-        self.misses: list[Tensor] = []
+        self.terms: list[tuple[Tensor, Any, Tensor]] = []
 
     def div_grad(self, coefficient: Any, field: Any) -> Divergence:
         flux, values = {}, _values(field)
         for axis in self.axes:
-            own = coefficient * self.inner.partial(values, axis)
-            flux[axis] = own if self.waiting is None else self.waiting.pop(0)
-            self.own.append(own)
-            self.misses.append(flux[axis] - own)
+            gradient = self.inner.partial(values, axis)
+            flux[axis] = coefficient * gradient if self.waiting is None else self.waiting.pop(0)
+            self.terms.append((flux[axis], coefficient, gradient))
         return Divergence(self.inner, 0.0, flux)
 
     def laplacian(self, field: Any) -> Divergence:

@@ -49,7 +49,7 @@ class Balls:
         radius = smallest * (largest / smallest) ** share[:, None]
         places, volumes = (part.to(unit) for part in RULES[settings.rule](grid.dims, settings.nodes))
         self.points = (drawn(grid, unit, radius)[:, None] + radius[:, :, None] * places).flatten(0, 1)
-        scale = volumes * (radius if settings.rule == "gauss" else 1.0)  # radius^d of the volume times radius^(1 - d)
+        scale = volumes * (radius if settings.rule == "gauss" else torch.ones_like(radius))  # radius^d of the volume, radius^(1 - d)
         slope = scale[..., None] / radius[..., None] * wendland.gradient(places)
         self.weights: dict[str | None, Tensor] = {None: scale * wendland.phi(places)}
         self.weights |= {axis: slope[..., place] for place, axis in enumerate(grid.axes)}
