@@ -371,6 +371,26 @@ def labels(task: str | None, out: Path) -> None:
             click.echo(f"written: {path}")
 
 
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, required=True, help="A dataset for its first task with records, or dataset/task.")
+@click.option("--scale", type=SCALE, help="[default: the first with records]")
+@click.option("--device", type=Name("cpu|cuda", lambda: ["cpu", "cuda"]), help="[default: the first with records]")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
+    """Draw error against latency, throughput, parameters and training time, with the solver's own curve, from records."""
+    from opbench.leaderboard.pareto import draw_pareto
+    from opbench.leaderboard.table import boards
+
+    found = boards((record for record in _records(out) if record.cost is not None), _ladders(out))
+    known("task with records of what a model costs", task, {name for board in found for name in (board.task, board.dataset)})
+    named = [board for board in found if task in (board.task, board.dataset)]
+    fitting = [board for board in named if scale in (None, board.scale) and device in (None, board.device)]
+    if not fitting:
+        raise OpbenchError(f"{task}: no records of scale {scale or 'any'} on device {device or 'any'}; leave --scale or --device out")
+    for machine in fitting[0].machines:
+        click.echo(f"written: {draw_pareto(fitting[0], machine, out)}")
+
+
 @contextmanager
 def _bars():
     """Progress bars on standard error, where that is a terminal: a report for generation and one for training."""

@@ -25,6 +25,10 @@ class Panel:
     way: Way | None = None
     rate: bool = False
 
+    def place(self, value: float) -> float:
+        """Where a sample's seconds, or a number, stand."""
+        return 1 / value if self.rate else value
+
 
 def _cost(way: Way) -> Callable[[Record], float | None]:
     return lambda run: None if run.cost is None else run.cost.seconds(way)
@@ -40,18 +44,16 @@ PANELS = (
 )
 
 
-def draw_pareto(board: Board, machine: Machine, path: Path) -> Path:
-    """Write the picture of one board's rows of one machine; raises DataError where none of them was timed."""
+def draw_pareto(board: Board, machine: Machine, folder: Path) -> Path:
+    """Write the picture of one board's rows of one machine below `folder`; raises DataError where none of them was timed."""
     found = ((name(runs[0]), middle(runs)) for runs in configurations(board) if runs[0].machine == machine)
-    runs = [(name, run) for name, run in found if run is not None]
+    runs = [(title, run) for title, run in found if run is not None]
     if not runs:
-        raise DataError(
-            f"{board.task}: no record on {machine.device} ({machine.name}) says what its model costs; run opbench evaluate again"
-        )
+        raise DataError(f"{board.task}: no record on {machine.device} ({machine.name}) was timed; run opbench evaluate again")
     ladder = next((ladder for ladder in board.ladders if ladder.machine == machine), None)
-    figure = _figure(board, machine, runs, ladder)
+    path = folder / f"pareto-{board.task.replace('/', '-')}-{board.scale}-{board.device}{board.mark(machine).strip(' []').lower()}.png"
     with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=150)
+        _figure(board, machine, runs, ladder).savefig(aside, format="png", dpi=150)
     return path
 
 
@@ -74,25 +76,26 @@ def _figure(board: Board, machine: Machine, runs: Sequence[tuple[str, Record]], 
 
 
 def _draw(axis: Any, panel: Panel, runs: Sequence[tuple[str, Record]], ladder: Ladder | None) -> None:
-    errors = [run.scores["test"][METRIC] or math.nan for _, run in runs]
-    for number, ((title, run), error) in enumerate(zip(runs, errors, strict=True)):
-        value = panel.of_run(run)
-        x = math.nan if value is None else 1 / value if panel.rate else value
-        axis.plot([x], [error], MARKERS[number % len(MARKERS)], color=f"C{number % 10}", markersize=9, label=title, zorder=3)
-    if ladder is not None and panel.way is not None:
-        front = ladder.front(panel.way)
-        costs = [1 / rung.seconds(panel.way) if panel.rate else rung.seconds(panel.way) for rung in front]
-        axis.plot(costs, [rung.error for rung in front], ".-", color=SOLVER, linewidth=1.2, label="our solver, loosened", zorder=2)
-    elif panel.way is not None:
-        axis.plot([], [])
+    points = [(panel.of_run(run), run.scores["test"][METRIC]) for _, run in runs]
+    for number, ((title, _), (value, error)) in enumerate(zip(runs, points, strict=True)):
+        at = [[], []] if value is None or not error else [[panel.place(value)], [error]]
+        axis.plot(*at, MARKERS[number % len(MARKERS)], color=f"C{number % 10}", markersize=9, label=title, zorder=3)
+    known = [error for _, error in points if error] or [1.0]
     axis.set(xscale="log", yscale="log", xlabel=f"{panel.label} ({'more' if panel.rate else 'less'} is better)")
-    _limit(axis, errors)
+    axis.set_ylim(least := min(known) / 5, 2 * max(known))
+    shown = [panel.place(value) for value, _ in points if value is not None]
+    if ladder is not None and panel.way is not None:
+        front = [(panel.place(rung.seconds(panel.way)), rung.error) for rung in ladder.front(panel.way)]
+        axis.plot(*zip(*front, strict=True), ".-", color=SOLVER, linewidth=1.2, label="our solver, loosened", zorder=2)
+        shown += [cost for cost, error in front if error >= least]  # the curve goes on far below the models
+    if shown:
+        axis.set_xlim(*_decades(shown))
+    axis.xaxis.set_minor_formatter("")
+    axis.yaxis.set_minor_formatter("")
     axis.grid(True, which="major", color="#dddddd", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _limit(axis: Any, errors: Sequence[float]) -> None:
-    """The models' errors with room around them: the solver's curve goes on far below."""
-    known = [error for error in errors if math.isfinite(error) and error > 0]
-    if known:
-        axis.set_ylim(min(known) / 8, max(known) * 2)
+def _decades(values: Sequence[float]) -> tuple[float, float]:
+    """The whole powers of ten around values, with a little room."""
+    return 10 ** math.floor(math.log10(min(values) / 1.2)), 10 ** math.ceil(math.log10(max(values) * 1.2))
