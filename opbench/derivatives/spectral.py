@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from opbench.derivatives.fourier import Fourier, FourierField
 
@@ -60,12 +61,10 @@ def _cut(hat: Tensor, old: tuple[int, ...], new: tuple[int, ...]) -> Tensor:
     """Coefficients (..., *wavenumbers) for `old` points an axis as those for `new`, with the waves that both have."""
     for place, (n, m) in enumerate(zip(old, new, strict=True), start=-len(old)):
         kept = (min(n, m) - 1) // 2  # waves of either sign; the sawtooth of an even number is none of them
-        last = place == -1
-        parts = [hat.narrow(place, 0, kept + 1)]
-        size = [*hat.shape]
-        size[place] = (m // 2 + 1 if last else m) - (kept + 1 if last else 2 * kept + 1)
-        parts.append(hat.new_zeros(size))
-        if not last and kept:
-            parts.append(hat.narrow(place, n - kept, kept))
-        hat = torch.cat(parts, place)
+        if place == -1:
+            hat = functional.pad(hat.narrow(place, 0, kept + 1), (0, m // 2 - kept))
+        else:
+            middle = list(hat.shape)
+            middle[place] = m - 2 * kept - 1
+            hat = torch.cat((hat.narrow(place, 0, kept + 1), hat.new_zeros(middle), hat.narrow(place, n - kept, kept)), place)
     return hat

@@ -66,6 +66,7 @@ class Strong:
         self.inverse = inverse_laplacian(name, posed, dtype, norm)
         self.smoothing: dict[str, float] = {}
         self.multipliers = [index for index, field in enumerate(self.unknowns) if field.multiplier]
+        self.rows = [index for index, field in enumerate(self.unknowns) if not field.multiplier]
         self.system: System | None = None
         self.integral: Polynomial | Exponential | Linear | None = None
         if times is None:
@@ -90,12 +91,13 @@ class Strong:
 
         causal: eps of the weights exp(-eps sum of the squared residuals before) that the levels' squares get; 0 is one for all.
         """
-        squares = (self._squares(self.fields(given, prediction)) / self.sizes(given).square().unsqueeze(2)).mean(1)
+        expected, sizes = self.scales(given)
+        squares = (self._squares(self.fields(given, prediction)) / sizes.square().unsqueeze(2)).mean(1)
         if causal:
             before = squares.detach().cumsum(1) - squares.detach()
             squares = squares * torch.exp(-causal * before)
         total = squares.mean(1)
-        for miss in self.misses(given, prediction):
+        for miss in self.misses(given, prediction, expected):
             total = total + miss.square().flatten(1).mean(1)
         return total.sqrt()
 
@@ -106,28 +108,53 @@ class Strong:
         over the time asked for, or where it vanishes the change that its rate makes in a frame; a residual of one would then be an error
         of about the size of the state.
         """
-        coefficients, initial = self.coefficients(given.to(self.dtype)), self.levels(given.to(self.dtype), None)
-        if isinstance(self.pde, SteadyPDE):
-            sizes = self._measured(self._steady(initial, coefficients))
-            if self.multipliers:
-                sizes[:, self.multipliers] = self._measured(self._steady(self.expected(given), coefficients))[:, self.multipliers]
-            return sizes
+        return self.scales(given)[1]
+
+    def expected(self, given: Tensor) -> Tensor:
+        """(b, c_in, *s) -> (b, unknown, level, *s): what the equation lets expect without any label, for statistics and sizes.
+
+        Evolving: the initial state. Steady: c m(x) with one bump m an unknown, which the rows answer as strongly as the sources, with the
+        sign for which <m, residual(c m)> = 0.
+        """
+        return self.scales(given)[0]
+
+    @torch.no_grad()
+    def scales(self, given: Tensor) -> tuple[Tensor, Tensor]:
+        """`expected` and `sizes`, which share their work."""
+        given = given.to(self.dtype)
+        initial, coefficients = self.levels(given, None), self.coefficients(given)
+        if self.system is not None:
+            return self._steady_scales(initial, coefficients, given)
         held = self.conserved(initial, coefficients)
-        size, change = self._measured(held), self.frame * self._measured(self.act(self.rate, initial, coefficients))
-        return torch.where(size > 0, size, change) / self.time
+        size, change = (mean_squares(part).mean(2).sqrt() for part in (held, self.frame * self.act(self.rate, initial, coefficients)))
+        return initial, torch.where(size > 0, size, change) / self.time
+
+    def _steady_scales(self, initial: Tensor, coefficients: Mapping[str, Any], given: Tensor) -> tuple[Tensor, Tensor]:
+        count, ones = len(self.unknowns), [1] * self.grid.dims
+        bumps = self._bumps(given)
+        alone = bumps * torch.eye(count, dtype=self.dtype, device=given.device).reshape(1, count, count, *ones)  # a level for each of them
+        found = self._steady(torch.cat((initial, alone), 2), coefficients)
+        load, answers = found[:, :, :1], found[:, :, 1:] - found[:, :, :1]
+        squares = self._squares(torch.cat((load, answers), 2))
+        strengths = squares[:, self.rows].sum(1).sqrt()
+        along = -(alone * load).flatten(3).sum((1, 3)) * (alone * answers).flatten(3).sum((1, 3))
+        share = torch.copysign(strengths[:, :1] / strengths[:, 1:], along)
+        expected, sizes = bumps * share.reshape(-1, count, 1, *ones), squares[:, :, 0].sqrt()
+        if self.multipliers:
+            sizes[:, self.multipliers] = rms(self._steady(expected, coefficients)[:, self.multipliers])
+        return expected, sizes
 
     def _squares(self, fields: Tensor) -> Tensor:
         """Mean squares (b, unknown, level) of (b, unknown, level, *s), in the norm asked for; of a multiplier's row as it is."""
         if self.inverse is None:
             return mean_squares(fields)
-        rows = [row if i in self.multipliers else self.inverse(row) for i, row in enumerate(fields.unbind(1))]
+        if not self.multipliers:
+            return mean_squares(self.inverse(fields))
+        smoothed = iter(self.inverse(fields[:, self.rows]).unbind(1))
+        rows = [field if index in self.multipliers else next(smoothed) for index, field in enumerate(fields.unbind(1))]
         return mean_squares(torch.stack(rows, 1))
 
-    def _measured(self, fields: Tensor) -> Tensor:
-        """Root mean squares (b, unknown)."""
-        return self._squares(fields).mean(2).sqrt()
-
-    def misses(self, given: Tensor, prediction: Tensor) -> Iterator[Tensor]:
+    def misses(self, given: Tensor, prediction: Tensor, expected: Tensor) -> Iterator[Tensor]:
         """What each condition misses by at the end that it holds at, relative to the unknown's size, (b, level, *side).
 
         Of an unknown that is fixed up to a constant its mean, (b, level), which the solver makes zero.
@@ -138,7 +165,7 @@ class Strong:
         if not held and not floating:
             return
         levels = self.levels(given, prediction)[:, :, -prediction.shape[1] // len(self.unknowns) :]
-        sizes = rms(self.expected(given)).clamp(min=torch.finfo(self.dtype).tiny)
+        sizes = rms(expected).clamp(min=torch.finfo(self.dtype).tiny)
         for axis, unknown, end, condition in held:
             place, index = self.grid.axes.index(axis), [field.name for field in self.unknowns].index(unknown)
             value = condition.value.to(self.dtype)
@@ -148,29 +175,6 @@ class Strong:
         for index in floating:
             assert self.system is not None
             yield self.system.mean(levels[:, index].flatten(0, 1)).reshape(levels.shape[0], -1) / sizes[:, [index]]
-
-    def expected(self, given: Tensor) -> Tensor:
-        """(b, c_in, *s) -> (b, unknown, level, *s): what the equation lets expect without any label, for statistics and sizes.
-
-        Evolving: the initial state. Steady: c m(x) with one bump m an unknown, which the rows answer as strongly as the sources, with the
-        sign for which <m, residual(c m)> = 0.
-        """
-        given = given.to(self.dtype)
-        initial, coefficients = self.levels(given, None), self.coefficients(given)
-        if self.system is None:
-            return initial
-        load, bumps = self._steady(initial, coefficients), self._bumps(given)
-        rows = [index for index in range(len(self.unknowns)) if index not in self.multipliers]
-        size = self._measured(load)[:, rows].norm(dim=1)
-        expected = torch.zeros_like(bumps)
-        for index in range(len(self.unknowns)):
-            bump = torch.zeros_like(bumps)
-            bump[:, index] = bumps[:, index]
-            answer = self._steady(bump, coefficients) - load
-            along = -(bump * load).flatten(1).sum(1) * (bump * answer).flatten(1).sum(1)
-            share = torch.copysign(size / self._measured(answer)[:, rows].norm(dim=1), along)
-            expected = expected + bump * share.reshape(-1, *[1] * (bump.ndim - 1))
-        return expected
 
     def _bumps(self, given: Tensor) -> Tensor:
         """(b, unknown, 1, *s): one for every unknown, zero where it is, of zero mean where a constant changes nothing."""

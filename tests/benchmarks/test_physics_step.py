@@ -14,19 +14,20 @@ from opbench.residual import Residual
 from opbench.task import coordinates, problem
 
 ALLOWED = 1.5  # times a step with the data loss
-TASKS = ("burgers_1d", "darcy_2d", "navier_stokes_2d")
+CASES = [(task, "stencils") for task in ("burgers_1d", "darcy_2d", "stokes_2d", "navier_stokes_2d")]
+CASES += [("burgers_1d", "spectral"), ("navier_stokes_2d", "spectral")]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("task", "derivatives"), CASES)
 @pytest.mark.parametrize("model", ["fno", "fast_fno", "ifno"])
-def test_a_physics_step_costs_little_more_than_a_data_step(benchmark, one_thread, task, model):
+def test_a_physics_step_costs_little_more_than_a_data_step(benchmark, one_thread, task, derivatives, model):
     chosen = problem(task)
     torch.manual_seed(0)
     operator = build_model(model, chosen.spec, {})
     size, shape = chosen.task.batch_size, chosen.spec.grid.shape
     given, reference = (torch.rand(size, c, *shape) + 0.5 for c in (chosen.spec.in_channels, chosen.spec.out_channels))
     batch = Samples(given, reference, coordinates(chosen.spec.grid))
-    losses = {"data": DataLoss(), "physics": PhysicsLoss(Residual(chosen))}
+    losses = {"data": DataLoss(), "physics": PhysicsLoss(Residual(chosen, derivatives=derivatives))}
     seconds: dict[str, list[float]] = {name: [] for name in losses}
 
     def turn():
