@@ -6,8 +6,8 @@
     boundary = {"y": ({"velocity_x": Dirichlet(0.0), "velocity_y": Dirichlet(0.0)}, {...})}       # by unknown
     # the pressure of an incompressible flow is left out: div u = 0 holds at the ends too
 
-A value is a number, the name of an entry of `given`, an array over that end ((*side) or (sample, *side): the grid without the axis), or a
-function of the coordinates there.
+A value is a number, the name of an entry of `given`, an array over that end ((*side) or (sample, *side): the grid without the axis, of
+length one where it is constant), a field (sample, *grid), of which that end is taken, or a function of the coordinates there.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -151,6 +151,9 @@ class Recipe(Common):
             yield f"domain.axes: expected {AXES[: len(self.domain.axes)]}, got {self.domain.axes}"
         if self.evolves and not all(self.domain.periodic) and not self.boundary:
             yield "boundary: an axis is bounded; say what holds at its ends"
+        for name, law in self.given.items():
+            if law.random and name not in [field.name for field in self.fields]:
+                yield f"given.{name}: is random and only at an end, so no model is told of it; fix it, or vary a field of {self.equation}"
         for name in self.ood:
             if name not in [field.name for field in self.unknowns] and not (name in self.given and self.given[name].random):
                 yield f"ood.{name}: does not vary in training, so no model is told of it; shift something that does"

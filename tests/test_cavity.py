@@ -172,6 +172,22 @@ def test_viscosities_and_lids_may_differ_from_sample_to_sample():
     assert np.abs(both.velocity_x.values[1] - alone.velocity_x.values).max() < 1e-9
 
 
+def test_a_value_at_an_end_may_be_a_number_a_sample_or_a_field_over_the_grid():
+    speeds = np.array([0.5, 1.0, 2.0])
+    fields = speeds[:, None, None] * np.ones((17, 17)) + 3 * (1 - square(17).mesh()[1])  # as fast as the numbers at the lid only
+    numbers, ends = (
+        solve(
+            "stokes",
+            square(17),
+            {"viscosity": 1.0, "lid": lid},
+            boundary={"x": REST, "y": (REST, {"velocity_x": Dirichlet("lid"), "velocity_y": Dirichlet()})},
+        )
+        for lid in (speeds[:, None], fields)
+    )
+    assert np.array_equal(numbers.velocity_x, ends.velocity_x)
+    assert np.abs(numbers.velocity_x[2] - 4 * numbers.velocity_x[0]).max() < 1e-10
+
+
 def test_a_pressure_needs_no_condition_and_walls_give_it_none():
     """Between free-slip walls a force along them meets no resistance but at the ends, where a pressure is given."""
     passing = {"velocity_x": Neumann(), "velocity_y": Dirichlet()}

@@ -95,3 +95,10 @@ def test_every_scale_that_a_task_trains_on_has_a_budget():
         for task in recipe.tasks:
             assert set(task.epochs) == set(scales), f"{path.stem}: {task.kind}"
         assert tomllib.loads(path.read_text())["source"]
+
+
+def test_a_value_at_an_end_that_no_file_holds_may_not_be_random(tmp_path):
+    path, text = tmp_path / "lid_driven_cavity_2d.toml", (folder() / "lid_driven_cavity_2d.toml").read_text()
+    path.write_text(text.replace('sampler = "lid"', 'sampler = "uniform"\nlow = 0.5\nhigh = 1.0'))
+    with pytest.raises(ConfigError, match=r"given\.lid: is random and only at an end"):
+        load_recipe(str(path))

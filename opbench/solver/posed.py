@@ -140,8 +140,12 @@ def _at_end(label: str, value: Any, grid: Grid, axis: str, end: int, device: str
     side = tuple(n for i, n in enumerate(grid.shape) if i != place)
     if tensor.ndim == 0:
         return tensor.reshape((1,) * grid.dims)
-    if tensor.shape[tensor.ndim - len(side) :] != side or tensor.ndim - len(side) not in (0, 1):
-        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {side}, {('sample', *side)} or a number")
+    if tensor.ndim == grid.dims + 1 and tuple(tensor.shape[1:]) == grid.shape:
+        tensor = tensor.select(place + 1, -end)
+    constant = tuple(1 for _ in side)
+    if tuple(tensor.shape[tensor.ndim - len(side) :]) not in (side, constant) or tensor.ndim - len(side) not in (0, 1):
+        shapes = f"{side}, {('sample', *side)}, {('sample', *constant)}, {('sample', *grid.shape)}"
+        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {shapes} or a number")
     return tensor.unsqueeze(tensor.ndim - len(side) + place)
 
 

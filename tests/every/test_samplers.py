@@ -34,6 +34,7 @@ SETTINGS = {  # a new sampler states here how it is tried, and on which grids
         ({"amplitude": 2.0, "tau": 3.0, "alpha": 2.0, "modes": 12}, ALL),
         ({"amplitude": 2.0, "tau": 0.0, "alpha": 1.0, "modes": 12, "boundary": "dirichlet"}, ALL),
     ],
+    "lid": [({"speed": 2.0}, BOXES)],
     "log_normal": [({"amplitude": 2.0, "tau": 3.0, "alpha": 2.0, "modes": 12, "mean": -1.0}, ALL)],
     "plane_wave": [({"cycles": [1, 2], "sine": 0.5, "cosine": 1.0}, BOXES)],
     "riemann": [
