@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager, redirect_stdout
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -157,27 +158,64 @@ def verify_solver(equations: tuple[str, ...]) -> None:
         raise OpbenchError(f"{failed} checks failed, marked FAIL above; compare with another machine, and report them")
 
 
+OUT = Path("leaderboards")
+RUNS = (  # the options of every command that trains models
+    click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class."),
+    click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task."),
+    click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True),
+    click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]"),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+    click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on."),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ..."),
+    click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]"),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+    click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="For records and runs."),
+    click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]"),
+)
+
+
+def _runs(command: Callable) -> Callable:
+    return reduce(lambda made, option: option(made), reversed(RUNS), command)
+
+
 @opbench.command()
-@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
-@click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
-@click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
-@click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ...")
-@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+@_runs
 @click.option("--json", "as_json", is_flag=True, help="Print the record (a list of them with --seeds) and nothing else.")
 def evaluate(
     model: str, task: str, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, as_json: bool, **options: Any
 ) -> None:
     """Train a model on a task, score it, write a record, print its row among the baselines."""
+    _records(out)  # a broken one is told before hours of training, not after
+    records = _train(model, task, seed, seeds, options | {"settings": dict(_setting(text) for text in settings), "out": out})
+    if as_json:
+        click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
+    else:
+        _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
+
+
+@opbench.command()
+@_runs
+@click.option("--trials", "-n", type=click.IntRange(1), default=20, show_default=True, help="Trainings, each with the task's budget.")
+def tune(model: str, task: str, trials: int, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, **options: Any) -> None:
+    """Search a model's settings by validation error, then evaluate the best ones; the record says that they were tuned."""
+    from opbench.tuning import tune as search
+
+    _records(out)
+    options |= {"settings": dict(_setting(text) for text in settings), "out": out}
+    with _bars() as show, redirect_stdout(sys.stderr):
+        found = search(model, task, trials, seed=seed, report=show, progress=show, **options)
+    click.echo(f"validation error {found.error:.4g} in the best of {found.trials} trials, {found.default_error:.4g} with the defaults")
+    if found.failed:
+        click.echo(f"{found.failed} trials diverged, or their settings did not fit each other")
+    click.echo("settings: " + " ".join(f"--set {name}={value}" for name, value in found.settings.items()))
+    records = _train(model, task, seed, seeds, options | {"settings": found.settings, "tuned": found.trials})
+    _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
+
+
+def _train(model: str, task: str, seed: int, seeds: int | None, options: dict[str, Any]) -> list:
+    """One record a seed."""
     from opbench.evaluation import evaluate as run
 
-    _records(out)  # a broken one is told before hours of training, not after
-    options |= {"settings": dict(_setting(text) for text in settings), "out": out}
     records = []
     with _bars() as show:
         for number in range(seed, seed + (seeds or 1)):
@@ -191,10 +229,7 @@ def evaluate(
             except Interrupted as stop:
                 left = f", with --seed {number} --seeds {seed + seeds - number} for the seeds that are left" if seeds else ""
                 raise Interrupted(f"{stop}{left}") from stop
-    if as_json:
-        click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
-    else:
-        _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
+    return records
 
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
@@ -225,7 +260,7 @@ def _records(out: Path) -> list:
 
 @opbench.command()
 @click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Where records/ lies.")
 def table(task: str | None, out: Path) -> None:
     """Print the leaderboard from records, and write its Markdown."""
     from opbench.leaderboard.table import boards, text, write

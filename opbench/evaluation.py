@@ -6,6 +6,7 @@ import marshal
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +35,45 @@ BASELINES = ("mean", "persistence", "linear")
 OUT = Path("leaderboards")
 
 
+@dataclass(frozen=True)
+class Setup:
+    """A run before there are data: every mistake of the user's has been told."""
+
+    chosen: Problem
+    operator: OperatorModel
+    objective: Loss
+    loss_settings: LossSettings
+    training: Training
+    place: str
+
+    def network(self) -> Normalized:
+        return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
+
+
+def prepared(
+    model: str | type,
+    task: str,
+    *,
+    loss: str = "data",
+    labels: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    scale: str | None = None,
+    device: str = "auto",
+) -> Setup:
+    """What `evaluate` trains; arguments and errors are its."""
+    place = resolve_device(device)
+    if not (isinstance(seed, int) and 0 <= seed < 2**63):
+        raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
+    chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
+    model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
+    objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
+    torch.manual_seed(seed)
+    operator = build_model(model, chosen.spec, model_settings)
+    _require_trainable(operator, model, loss, objective, chosen_settings)
+    return Setup(chosen, operator, objective, chosen_settings, _training(chosen, operator, train_settings), place)
+
+
 def evaluate(
     model: str | type,
     task: str = "burgers_1d",
@@ -46,6 +86,7 @@ def evaluate(
     device: str = "auto",
     out: str | Path = OUT,
     data: str | Path | None = None,
+    tuned: int | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
 ) -> Record:
@@ -55,37 +96,31 @@ def evaluate(
     labels: how many training samples the loss may read the references of; None is all.
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
-    data: where the dataset's files lie, or are put. report, progress: called after each solved block, each epoch.
+    data: where the dataset's files lie, or are put. tuned: trials that chose the settings, for the record, see `opbench.tuning.tune`.
+    report, progress: called after each solved block, each epoch.
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.
     """
-    place = resolve_device(device)
-    if not (isinstance(seed, int) and 0 <= seed < 2**63):
-        raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
-    chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
-    objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
-    torch.manual_seed(seed)
-    operator = build_model(model, chosen.spec, model_settings)
-    _require_trainable(operator, model, loss, objective, chosen_settings)
-    training = _training(chosen, operator, train_settings)
-    label = _label(model)
+    setup = prepared(model, task, loss=loss, labels=labels, seed=seed, settings=settings, scale=scale, device=device)
+    chosen, objective, training, place = setup.chosen, setup.objective, setup.training, setup.place
+    label = model_label(model)
     about = {
-        **_about_model(operator, label),
+        **_about_model(setup.operator, label),
         **_about_run(settings or {}),
         "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
         "loss": loss,
-        "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
+        "loss_settings": {k: v for k, v in canonical(setup.loss_settings).items() if v != canonical(LossSettings()).get(k)},
         "labels": labels,
         "training": canonical(training),
+        "tuned": tuned,
         "seed": seed,
     }
     splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
     about |= _about_data(chosen, splits)
     identity = fingerprint([*(about[key] for key in sorted(decided(about))), seed])
     run = Path(out) / "runs" / chosen.recipe.name / f"{file_name(label)}-{identity[:12]}"
-    network = Normalized(operator, mollifier(chosen, chosen_settings, place)).to(place)
-    with _exact_convolutions():
+    network = setup.network()
+    with exact_convolutions():
         train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
         train_samples = shown(train_samples, objective, labels)
         outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
@@ -98,7 +133,7 @@ def evaluate(
     return record
 
 
-def _exact_convolutions():
+def exact_convolutions():
     """Float32 convolutions in float32: cuDNN would round their inputs to TF32's 10 bits unasked."""
     cudnn = torch.backends.cudnn
     return cudnn.flags(enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
@@ -146,9 +181,9 @@ def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping
 def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:
     """Raises ModelError for a model that is fitted to references where there are none, or where its output is not to be them."""
     if (not objective.labels or settings.ends == "exact") and operator.fitted:
-        raise ModelError(f"{_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
+        raise ModelError(f"{model_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
     if not any(parameter.requires_grad for parameter in operator.parameters()) and objective.unlabelled:
-        raise ModelError(f"{_label(model)}: has nothing to train with the loss {loss}; take --loss data")
+        raise ModelError(f"{model_label(model)}: has nothing to train with the loss {loss}; take --loss data")
 
 
 def mollifier(chosen: Problem, settings: LossSettings, place: str) -> Callable[[Tensor], Tensor] | None:
@@ -185,7 +220,7 @@ def _training(chosen: Problem, operator: OperatorModel, settings: Mapping[str, A
     return validate(Training, {**budget, **settings}, "train")
 
 
-def _label(model: str | type) -> str:
+def model_label(model: str | type) -> str:
     """A model's name in tables: without folders, which say nothing elsewhere."""
     return model.rpartition("/")[2] if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
@@ -211,14 +246,15 @@ def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": _source(type(operator.net) if isinstance(operator, Plain) else type(operator)),
+        "source_sha256": source_of(operator),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
 
 
-def _source(cls: type) -> str:
-    """sha256 over the file in which a class is written and the files beside it that it imports, by name."""
+def source_of(operator: OperatorModel) -> str:
+    """sha256 over the file in which a model's class is written and the files beside it that it imports, by name."""
+    cls = type(operator.net) if isinstance(operator, Plain) else type(operator)
     home = sys.modules[cls.__module__]
     if getattr(home, "__file__", None) is None:  # a notebook's cell
         codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]

@@ -87,10 +87,10 @@ def _cells(runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]
 
 
 def _name(record: Record) -> str:
-    """The model, and what makes it another one than its defaults."""
-    changes = ", ".join(f"{name} = {value}" for name, value in record.changes.items())
+    """The model, and what makes it another one than its defaults; what tuning found is in the record."""
     tuned = [] if record.tuned is None else [f"tuned in {record.tuned} trials"]
-    told = ": ".join([*tuned, *([changes] if changes else [])])
+    shown = {n: v for n, v in record.changes.items() if not (tuned and (n.startswith("model.") or n == "train.learning_rate"))}
+    told = ", ".join([*tuned, *(f"{name} = {value}" for name, value in shown.items())])
     return f"{record.model} ({told})" if told else record.model
 
 
