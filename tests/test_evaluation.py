@@ -143,6 +143,10 @@ def test_a_step_task_asks_for_the_next_state(home):
     record = run(home, "persistence", task="tiny.toml/step")
     assert record.task == "tiny/step"
     assert len(record.per_sample["test"]["relative_l2"]) == 4 * 2
+    assert record.rollouts.keys() == {"test", "ood", "finer"}
+    assert record.rollouts["test"].stable == 1.0  # what stays as it is stays bounded
+    assert record.rollouts["test"].errors["relative_l2"][0] < record.rollouts["test"].errors["relative_l2"][1]
+    assert record in list(read_records(home / "out" / "records"))
 
 
 def test_baselines_are_made_once_and_only_where_they_make_sense(home):
