@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager, redirect_stdout
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -158,64 +157,30 @@ def verify_solver(equations: tuple[str, ...]) -> None:
         raise OpbenchError(f"{failed} checks failed, marked FAIL above; compare with another machine, and report them")
 
 
-OUT = Path("leaderboards")
-RUNS = (  # the options of every command that trains models
-    click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class."),
-    click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task."),
-    click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True),
-    click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]"),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-    click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ..."),
-    click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]"),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
-    click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="For records and runs."),
-    click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]"),
-)
-
-
-def _runs(command: Callable) -> Callable:
-    return reduce(lambda made, option: option(made), reversed(RUNS), command)
-
-
 @opbench.command()
-@_runs
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
+@click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
+@click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
+@click.option("--finetune", type=Name("loss", lambda: names("losses")), help="Optimise test samples one by one by this loss: physics.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+@click.option("--cost/--no-cost", default=True, show_default=True, help="Time the model, and the solver that errs as much.")
+@click.option("--compiled/--not-compiled", default=None, help="Time it under torch.compile too. [default: on a GPU]")
 @click.option("--json", "as_json", is_flag=True, help="Print the record (a list of them with --seeds) and nothing else.")
 def evaluate(
     model: str, task: str, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, as_json: bool, **options: Any
 ) -> None:
     """Train a model on a task, score it, write a record, print its row among the baselines."""
-    _records(out)  # a broken one is told before hours of training, not after
-    records = _train(model, task, seed, seeds, options | {"settings": dict(_setting(text) for text in settings), "out": out})
-    if as_json:
-        click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
-    else:
-        _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
-
-
-@opbench.command()
-@_runs
-@click.option("--trials", "-n", type=click.IntRange(1), default=20, show_default=True, help="Trainings, each with the task's budget.")
-def tune(model: str, task: str, trials: int, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, **options: Any) -> None:
-    """Search a model's settings by validation error, then evaluate the best ones; the record says that they were tuned."""
-    from opbench.tuning import tune as search
-
-    _records(out)
-    options |= {"settings": dict(_setting(text) for text in settings), "out": out}
-    with _bars() as show, redirect_stdout(sys.stderr):
-        found = search(model, task, trials, seed=seed, report=show, progress=show, **options)
-    click.echo(f"validation error {found.error:.4g} in the best of {found.trials} trials, {found.default_error:.4g} with the defaults")
-    if found.failed:
-        click.echo(f"{found.failed} trials diverged, or their settings did not fit each other")
-    click.echo("settings: " + " ".join(f"--set {name}={value}" for name, value in found.settings.items()))
-    records = _train(model, task, seed, seeds, options | {"settings": found.settings, "tuned": found.trials})
-    _show(records, out, {"task": task, "data": options["data"], "device": options["device"]})
-
-
-def _train(model: str, task: str, seed: int, seeds: int | None, options: dict[str, Any]) -> list:
-    """One record a seed."""
     from opbench.evaluation import evaluate as run
 
+    _records(out)  # a broken one is told before hours of training, not after
+    options |= {"settings": dict(_setting(text) for text in settings), "out": out}
     records = []
     with _bars() as show:
         for number in range(seed, seed + (seeds or 1)):
@@ -229,26 +194,68 @@ def _train(model: str, task: str, seed: int, seeds: int | None, options: dict[st
             except Interrupted as stop:
                 left = f", with --seed {number} --seeds {seed + seeds - number} for the seeds that are left" if seeds else ""
                 raise Interrupted(f"{stop}{left}") from stop
-    return records
+    if as_json:
+        click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
+    else:
+        _show(records, out, {"task": task} | {name: options[name] for name in ("data", "device", "cost", "compiled")})
+
+
+@opbench.command()
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
+@click.option("--trials", "-n", type=click.IntRange(1), default=20, show_default=True, help="Trainings, each with the task's budget.")
+@click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
+@click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all trials, and the first of --seeds.")
+@click.option("--seeds", type=click.IntRange(1), help="Evaluate what was found this many times.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Not to be searched: model.width=64, train.epochs=200, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and trials.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+@click.pass_context
+def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str, ...], **options: Any) -> None:
+    """Search a model's settings by validation error, then evaluate what was found; its record says that it was tuned."""
+    from opbench.tuning import tune as search
+
+    with _bars() as show, redirect_stdout(sys.stderr):
+        found = search(trials=trials, settings=dict(_setting(text) for text in settings), report=show, progress=show, **options)
+    best = tuple(f"{name}={value}" for name, value in found.proposed.items())
+    click.echo(f"validation error {found.error:.4g} in the best of {found.trials} trials, {found.default_error:.4g} with the defaults")
+    if found.failed:
+        click.echo(f"{found.failed} trials diverged, or their settings did not fit each other")
+    click.echo("settings: " + " ".join(f"--set {setting}" for setting in best))
+    ctx.invoke(evaluate, seeds=seeds, settings=(*settings, *best), tuned=found.trials, **options)
 
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     """The table that the new records stand in, and where everything lies."""
+    from opbench.comparison import summary
     from opbench.evaluation import place_among_baselines
     from opbench.generation import data_root
     from opbench.leaderboard.table import boards, text
 
     place_among_baselines(records[-1], out=out, **as_run)
-    board = next(b for b in boards(_records(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
+    board = next(b for b in boards(_records(out), _ladders(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
     click.echo(text(board, mark=records[-1].model))
+    click.echo(summary(records, board.records))
     for record in records:
         if record.status == "diverged":
             click.echo(f"seed {record.seed} diverged in epoch {record.curve[-1][0]}; a lower train.learning_rate may help")
+        if (tuned := record.finetuned) is not None:
+            before, after = (_mean_error(part["relative_l2"]) for part in (tuned.before, tuned.after))
+            done = f"{tuned.samples} test samples, {tuned.steps} steps and {tuned.seconds:.1f} s each"
+            click.echo(f"seed {record.seed}, finetuned by {tuned.loss} ({done}): error {before} -> {after}")
     for split, reason in records[-1].not_scored.items():
         click.echo(f"{split} was not scored: {reason}")
     if records[-1].error_floor:  # data that the solver made; others' come with opbench
         click.echo(f"data:    {as_run['data'] or data_root()}/{records[-1].dataset}/{records[-1].scale}")
     click.echo(f"records: {out / 'records' / records[-1].dataset}\nweights: {out / 'runs' / records[-1].dataset}")
+
+
+def _mean_error(errors: list[float | None]) -> str:
+    known_ones = [error for error in errors if error is not None]
+    return f"{sum(known_ones) / len(known_ones):.4g}" if len(known_ones) == len(errors) else "not finite"
 
 
 def _records(out: Path) -> list:
@@ -258,14 +265,24 @@ def _records(out: Path) -> list:
     return list(read_records(shipped(), out / "records"))
 
 
+def _ladders(out: Path) -> list:
+    """The solver ladders that come with opbench and those of the user's own machine."""
+    from opbench.ladder import read_ladders, shipped
+
+    return list(read_ladders(shipped(), out / "solvers"))
+
+
 @opbench.command()
 @click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
-@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Where records/ lies.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
 def table(task: str | None, out: Path) -> None:
-    """Print the leaderboard from records, and write its Markdown."""
-    from opbench.leaderboard.table import boards, text, write
+    """Print the leaderboard from records, and write its Markdown, and that of the solver matched with each model."""
+    from opbench.leaderboard.solver import write_solver
+    from opbench.leaderboard.table import boards, text, write, write_overview
+    from opbench.record import shelf, shipped
 
-    found = boards(_records(out))
+    records, faults = shelf(shipped(), out / "records")
+    found = every = boards(records, _ladders(out))
     if task is not None:
         choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
         known("task with records", task, choices)
@@ -274,8 +291,112 @@ def table(task: str | None, out: Path) -> None:
         raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
     for board in found:
         click.echo(text(board))
-    for path in write(found, out):
+    for path in [*write(every, out), write_overview(every, out), *write_solver(every, out)]:
         click.echo(f"written: {path}")
+    _tell(faults)
+
+
+@opbench.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def page(out: Path) -> None:
+    """Write all leaderboards as one page, out/index.html, that needs no server and asks nothing of the network."""
+    from opbench.leaderboard.page import write
+    from opbench.record import shelf, shipped
+
+    records, faults = shelf(shipped(), out / "records")
+    click.echo(f"written: {write(records, out)} ({len(records)} records)")
+    _tell(faults)
+
+
+@opbench.command()
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--against", default="fno,deeponet", show_default=True, help="Models, by comma.")
+@click.option("--tasks", "-t", default="burgers_1d,darcy_2d", show_default=True, help="Datasets, or dataset/task, by comma.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each model, with seeds from 0 on.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of --model: model.width=64, train.epochs=200, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and runs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
+    """Train what has no record yet, and print who wins where, by how much and how surely, and where the model is weak."""
+    from opbench.comparison import contest, text
+
+    _records(out)  # a broken one is told before hours of training, not after
+    chosen = dict(_setting(text) for text in settings)
+    with _bars() as show, redirect_stdout(sys.stderr):
+        held = [contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")]
+    for one in held:
+        click.echo(text(one))
+
+
+@opbench.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--retrain", is_flag=True, help="Repeat the training too, and compare what comes of it.")
+@click.option("--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run.")
+@click.option("--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
+def verify(record: Path, retrain: bool, model: str | None, weights: Path | None, data: Path | None) -> None:
+    """Score a record's checkpoint anew and say, number by number, what agrees."""
+    from opbench import reproduce
+    from opbench.record import read_record
+
+    held = read_record(record)
+    with _bars() as show:
+        found = reproduce.verify(held, weights or reproduce.checkpoint(record, held), model=model, data=data, report=show)
+        if retrain:
+            found += reproduce.retrain(held, record.resolve().parents[1], model=model, data=data, report=show)
+    for finding in found:
+        click.echo(finding)
+    if wrong := sum(not finding.agrees for finding in found):
+        raise OpbenchError(
+            f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
+        )
+    click.echo(f"verified: all {len(found)} numbers agree")
+
+
+@opbench.command()
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--task", "-t", type=DATASET, required=True, help="A dataset, or dataset/task.")
+@click.option("--split", type=Name("split", lambda: ["test", "ood", "finer"]), default="test", show_default=True)
+@click.option("--scale", type=SCALE, default="mini", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+def score(predictions: Path, **options: Any) -> None:
+    """Score another framework's predictions, an HDF5 or .npz file with an array (sample, [time,] *space) for every asked field."""
+    from opbench.foreign import score as run
+
+    with _bars() as show:
+        found = run(predictions, **options, report=show)
+    for name, value in found.items():
+        click.echo(f"{name:18} {'not finite' if value is None else f'{value:.6g}'}")
+
+
+def _tell(faults: list[OpbenchError]) -> None:
+    """A line for every file that is no record; raises OpbenchError where there is one."""
+    for fault in faults:
+        click.echo(f"opbench: {fault}", err=True)
+    if faults:
+        raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
+
+
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="Where records/ lies.")
+def labels(task: str | None, out: Path) -> None:
+    """Print error against labels from records made with --labels, and write it as Markdown and as a plot."""
+    from opbench.leaderboard.labels import curves, text, write
+    from opbench.leaderboard.table import boards
+
+    studies = [(board, found) for board in boards(_records(out)) if (found := curves(board))]
+    if task is not None:
+        known("task with records of few labels", task, {name for b, _ in studies for name in (b.task, b.task.partition("/")[0])})
+        studies = [(board, found) for board, found in studies if task in (board.task, board.task.partition("/")[0])]
+    if not studies:
+        raise OpbenchError(f"{out / 'records'}: holds no records with few labels; make some with opbench evaluate --labels 10")
+    for board, found in studies:
+        click.echo(text(board, found))
+        for path in write(board, found, out):
+            click.echo(f"written: {path}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from opbench.errors import ConfigError
 from opbench.find import known
 
 T = TypeVar("T")
+TOLD = 20  # faults of one value; what is wrong in more places is another kind of file
 
 
 class Frozen(BaseModel):
@@ -24,13 +25,24 @@ class Frozen(BaseModel):
 
 def validate(type_: type[T], value: Any, source: str) -> T:
     """`value` as a `type_`; raises ConfigError that names every fault with its path, in one line."""
+    return validate_json(type_, json.dumps(value, default=str), source)  # JSON mode: a list is a tuple, nothing else is converted
+
+
+def validate_json(type_: type[T], text: str | bytes, source: str) -> T:
+    """JSON text as a `type_`; raises ConfigError that names its faults with their paths, in one line."""
     try:
         if isinstance(type_, type) and issubclass(type_, BaseModel):
-            return type_.model_validate_json(json.dumps(value, default=str))  # JSON mode: a list is a tuple, nothing else is converted
-        return TypeAdapter(type_).validate_json(json.dumps(value, default=str), strict=True)
+            return type_.model_validate_json(text)
+        return TypeAdapter(type_).validate_json(text, strict=True)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(f"{source}: {'; '.join(faults)}") from error
+        faults = [f"{'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
+        more = f"; {len(faults) - TOLD} more" if len(faults) > TOLD else ""
+        raise ConfigError(f"{source}: {printable('; '.join(faults[:TOLD]))}{more}") from error
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without the signs that steer a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def load_toml(path: Path, type_: type[T]) -> T:

@@ -6,7 +6,7 @@ import marshal
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,18 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from opbench import ladder
+from opbench.atomic import locked
 from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.build import Plain, build_model
+from opbench.climb import climb
 from opbench.config import canonical, fingerprint, validate
+from opbench.cost import cost_of
 from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
+from opbench.finetune import Finetuning, finetuned_scores
 from opbench.generation import Report
 from opbench.losses import Loss, LossSettings
 from opbench.model import Normalized, OperatorModel, Samples
 from opbench.provenance import commit, machine, resolve_device, sha256, versions
 from opbench.recipe import Foreign
-from opbench.record import Machine, Record, decided, file_name, finite, read_records, save, shipped
-from opbench.residual import Residual
+from opbench.record import Cost, Machine, Matched, Record, decided, file_name, finite, read_records, save, shipped
+from opbench.residual import Residual, unfit
 from opbench.scoring import scores
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
@@ -33,45 +38,7 @@ from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
 OUT = Path("leaderboards")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A run before there are data: every mistake of the user's has been told."""
-
-    chosen: Problem
-    operator: OperatorModel
-    objective: Loss
-    loss_settings: LossSettings
-    training: Training
-    place: str
-
-    def network(self) -> Normalized:
-        return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
-
-
-def prepared(
-    model: str | type,
-    task: str,
-    *,
-    loss: str = "data",
-    labels: int | None = None,
-    seed: int = 0,
-    settings: Mapping[str, Any] | None = None,
-    scale: str | None = None,
-    device: str = "auto",
-) -> Setup:
-    """What `evaluate` trains; arguments and errors are its."""
-    place = resolve_device(device)
-    if not (isinstance(seed, int) and 0 <= seed < 2**63):
-        raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
-    chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
-    model_settings, train_settings, loss_settings = _sorted_settings(settings or {})
-    objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
-    torch.manual_seed(seed)
-    operator = build_model(model, chosen.spec, model_settings)
-    _require_trainable(operator, model, loss, objective, chosen_settings)
-    return Setup(chosen, operator, objective, chosen_settings, _training(chosen, operator, train_settings), place)
+Second = tuple[Loss, str, LossSettings, Finetuning, Residual | None]
 
 
 def evaluate(
@@ -80,6 +47,7 @@ def evaluate(
     *,
     loss: str = "data",
     labels: int | None = None,
+    finetune: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     scale: str | None = None,
@@ -89,48 +57,134 @@ def evaluate(
     tuned: int | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
+    cost: bool = True,
+    compiled: bool | None = None,
 ) -> Record:
     """Train a model on a task under the task's budget, score it, write its record below out/records and its weights below out/runs.
 
     model: a name that `opbench list` shows, `module:Class`, `path/to/file.py:Class`, or a class.
     labels: how many training samples the loss may read the references of; None is all.
+    finetune: a loss without labels, by which test samples are optimised one by one after training, from the trained weights.
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
     data: where the dataset's files lie, or are put. tuned: trials that chose the settings, for the record, see `opbench.tuning.tune`.
     report, progress: called after each solved block, each epoch.
+    cost: whether the trained model is timed, and matched with a solver that errs as much: some seconds, and half a minute or more where
+    out/solvers has no ladder of this task on this machine yet. compiled: whether torch.compile is timed too; by default on a GPU.
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.
     """
-    setup = prepared(model, task, loss=loss, labels=labels, seed=seed, settings=settings, scale=scale, device=device)
-    chosen, objective, training, place = setup.chosen, setup.objective, setup.training, setup.place
-    label = model_label(model)
+    run = planned(model, task, loss=loss, labels=labels, finetune=finetune, seed=seed, settings=settings, scale=scale, device=device)
+    splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
+    folder = Path(out) / "runs" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{run.identity[:12]}"
+    network = run.network()
+    with exact_convolutions():
+        train_samples, valid_samples = (splits[name].samples().to(run.place) for name in ("train", "valid"))
+        train_samples = shown(train_samples, run.objective, labels)
+        outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, folder, progress)
+        scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
+        second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
+        about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
+        record = Record(
+            **about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS)
+        )
+        if cost:
+            with_compiler = run.place == "cuda" if compiled is None else compiled
+            spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
+            matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
+            record = record.model_copy(update={"cost": spent, "matched": matched})
+    save(record, Path(out) / "records")
+    (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
+    return record
+
+
+def _matched(
+    chosen: Problem, splits: Mapping[str, Split], record: Record, cost: Cost, folder: Path, report: Report | None
+) -> Matched | None:
+    """The solver that errs as much as the record's model; None where data have no solver, or the model no error."""
+    error = record.scores.get("test", {}).get("relative_l2")
+    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
+    if error is None or not stored:
+        return None
+    wanted = ladder.identity(record.task, record.task_version, record.scale, record.data_fingerprint, record.machine)
+    with locked(ladder.path_of(wanted, record.task, record.scale, folder).with_suffix(".lock")):
+        found = ladder.ladder_for(ladder.read_ladders(ladder.shipped(), folder), wanted)
+        if found is None:
+            found = climb(chosen, stored, record.machine.device, report)
+            ladder.save(found, folder)
+    training = record.seconds["training_cpu" if cost.clock == "processor" else "training_wall"]
+    return ladder.matched(found, error, cost, training)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known.
+
+    second: what `finetuned_scores` is given of a second stage, if there is one.
+    """
+
+    chosen: Problem
+    operator: OperatorModel
+    objective: Loss
+    loss_settings: LossSettings
+    training: Training
+    second: Second | None
+    place: str
+    about: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        return fingerprint([fingerprint(decided(self.about)), self.about["seed"]])
+
+    def network(self) -> Normalized:
+        """The model, untrained, in physical units."""
+        return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
+
+
+def planned(
+    model: str | type,
+    task: str,
+    *,
+    loss: str = "data",
+    labels: int | None = None,
+    finetune: str | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    scale: str | None = None,
+    device: str = "auto",
+) -> Planned:
+    """What `evaluate` would run with these arguments. Raises OpbenchError and its kinds."""
+    place = resolve_device(device)
+    if not (isinstance(seed, int) and 0 <= seed < 2**63):
+        raise OpbenchError(f"seed: expected a whole number from 0 to 2^63 - 1, got {seed!r}")
+    chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
+    model_settings, train_settings, loss_settings, finetune_settings = _sorted_settings(settings or {})
+    objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
+    second = _second_stage(finetune, chosen, loss, loss_settings, finetune_settings, place)
+    torch.manual_seed(seed)
+    operator = build_model(model, replace(chosen.spec, auxiliary=objective.auxiliary), model_settings)
+    objective.require(operator)
+    _require_trainable(operator, model, loss, objective, chosen_settings)
+    training = _training(chosen, operator, train_settings)
+    if second is not None and not any(parameter.requires_grad for parameter in operator.parameters()):
+        raise ModelError(f"{_label(model)}: has no weights to optimise; leave --finetune out")
+    if second is not None and second[0].auxiliary != objective.auxiliary:
+        raise ConfigError(f"finetune: the loss {finetune} asks a model for other channels than {loss}; take --finetune physics")
+    label = _label(model)
     about = {
-        **_about_model(setup.operator, label),
+        **_about_model(operator, label),
         **_about_run(settings or {}),
-        "command": _command(model if isinstance(model, str) else label, task, chosen.scale, loss, labels, seed, place, settings or {}),
+        **_about_task(chosen),
+        "command": _command(
+            model if isinstance(model, str) else label, task, chosen.scale, loss, labels, finetune, seed, place, settings or {}
+        ),
         "loss": loss,
-        "loss_settings": {k: v for k, v in canonical(setup.loss_settings).items() if v != canonical(LossSettings()).get(k)},
-        "labels": labels,
+        "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
+        "labels": labels if objective.labels else 0,
         "training": canonical(training),
-        "tuned": tuned,
         "seed": seed,
     }
-    splits = {name: chosen.split(name, data, place, report) for name in chosen.splits}
-    about |= _about_data(chosen, splits)
-    identity = fingerprint([*(about[key] for key in sorted(decided(about))), seed])
-    run = Path(out) / "runs" / chosen.recipe.name / f"{file_name(label)}-{identity[:12]}"
-    network = setup.network()
-    with exact_convolutions():
-        train_samples, valid_samples = (splits[name].samples().to(place) for name in ("train", "valid"))
-        train_samples = shown(train_samples, objective, labels)
-        outcome = train(network, objective, train_samples, valid_samples, training, seed, identity, run, progress)
-        scored = scores(chosen, network, splits, place, training.batch_size)
-        record = Record(
-            **about, **_about_outcome(outcome), **scored, machine=Machine(**machine(place)), weights_sha256=sha256(run / WEIGHTS)
-        )
-    save(record, Path(out) / "records")
-    (run / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
-    return record
+    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about)
 
 
 def exact_convolutions():
@@ -154,15 +208,17 @@ def place_among_baselines(record: Record, task: str, out: str | Path = OUT, **op
             evaluate(model, task, scale=record.scale, out=out, **options)
 
 
-def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Settings of the model, of the training and of the loss, by their names behind the dot."""
-    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}}
+def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Settings of the model, of the training, of the loss and of the second stage, by their names behind the dot."""
+    parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "loss": {}, "finetune": {}}
     for key, value in settings.items():
         head, dot, name = key.partition(".")
         if not dot:
-            raise OpbenchError(f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>; say which it belongs to")
+            raise OpbenchError(
+                f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>, finetune.<name>; say which it belongs to"
+            )
         parts[known("kind of setting", head, parts)][name] = value
-    return parts["model"], parts["train"], parts["loss"]
+    return tuple(parts.values())
 
 
 def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping[str, Any], place: str) -> tuple[Loss, LossSettings]:
@@ -178,12 +234,28 @@ def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping
     return kind.of(chosen, made, place), made
 
 
+def _second_stage(name: str | None, chosen: Problem, loss: str, loss_settings: Mapping[str, Any], settings: Mapping[str, Any], place: str):
+    """The loss of `finetune`, its name, its own settings (those of training, where that is the same loss) and those of the stage."""
+    for key in settings:
+        known("finetune setting", key, Finetuning.model_fields)
+    if name is None:
+        if settings:
+            raise ConfigError("finetune: settings are given and no loss; say --finetune physics")
+        return None
+    if find("losses", name, Loss).labels:
+        raise ConfigError(f"finetune: the loss {name} reads references, which a sample that is asked has none of; take --finetune physics")
+    objective, own = _objective(name, None, chosen, loss_settings if name == loss else {}, place)
+    return objective, name, own, validate(Finetuning, dict(settings), "finetune"), None if unfit(chosen) else Residual(chosen, device=place)
+
+
 def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:
     """Raises ModelError for a model that is fitted to references where there are none, or where its output is not to be them."""
     if (not objective.labels or settings.ends == "exact") and operator.fitted:
-        raise ModelError(f"{model_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
+        raise ModelError(f"{_label(model)}: is fitted to references as they are; take --loss data without loss.ends=exact")
     if not any(parameter.requires_grad for parameter in operator.parameters()) and objective.unlabelled:
-        raise ModelError(f"{model_label(model)}: has nothing to train with the loss {loss}; take --loss data")
+        raise ModelError(f"{_label(model)}: has nothing to train with the loss {loss}; take --loss data")
+    if objective.elsewhere and operator.one_resolution:
+        raise ModelError(f"{operator.one_resolution}; leave loss.refine out")
 
 
 def mollifier(chosen: Problem, settings: LossSettings, place: str) -> Callable[[Tensor], Tensor] | None:
@@ -220,41 +292,43 @@ def _training(chosen: Problem, operator: OperatorModel, settings: Mapping[str, A
     return validate(Training, {**budget, **settings}, "train")
 
 
-def model_label(model: str | type) -> str:
+def _label(model: str | type) -> str:
     """A model's name in tables: without folders, which say nothing elsewhere."""
     return model.rpartition("/")[2] if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
 
-def _about_data(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
-    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
-    if isinstance(chosen.recipe, Foreign):
-        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
-    else:
-        sums = {name: sha256(split.path) for name, split in stored.items()}
+def _about_task(chosen: Problem) -> dict[str, Any]:
     return {
         "dataset": chosen.recipe.name,
         "task": chosen.name,
         "task_version": chosen.task.version,
         "scale": chosen.scale,
         "data_fingerprint": chosen.data_fingerprint,
-        "data_sha256": sums,
-        "error_floor": {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()},
     }
+
+
+def _about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
+    stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
+    if isinstance(chosen.recipe, Foreign):
+        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
+    else:
+        sums = {name: sha256(split.path) for name, split in stored.items()}
+    floors = {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()}
+    return {"data_sha256": sums, "error_floor": floors}
 
 
 def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": source_of(operator),
+        "source_sha256": _source(type(operator.net) if isinstance(operator, Plain) else type(operator)),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
 
 
-def source_of(operator: OperatorModel) -> str:
-    """sha256 over the file in which a model's class is written and the files beside it that it imports, by name."""
-    cls = type(operator.net) if isinstance(operator, Plain) else type(operator)
+def _source(cls: type) -> str:
+    """sha256 over the file in which a class is written and the files beside it that it imports, by name."""
     home = sys.modules[cls.__module__]
     if getattr(home, "__file__", None) is None:  # a notebook's cell
         codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]
@@ -270,10 +344,21 @@ def source_of(operator: OperatorModel) -> str:
     return fingerprint(sums)
 
 
-def _command(model: str, task: str, scale: str, loss: str, labels: int | None, seed: int, place: str, settings: Mapping[str, Any]) -> str:
+def _command(
+    model: str,
+    task: str,
+    scale: str,
+    loss: str,
+    labels: int | None,
+    finetune: str | None,
+    seed: int,
+    place: str,
+    settings: Mapping[str, Any],
+) -> str:
     """The command that repeats a run, files named as they were then."""
     words = ["opbench", "evaluate", "--model", model, "--task", task, "--scale", scale, "--loss", loss, "--seed", str(seed)]
     words += [] if labels is None else ["--labels", str(labels)]
+    words += [] if finetune is None else ["--finetune", finetune]
     return shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in settings.items())])
 
 
@@ -290,10 +375,12 @@ def _about_run(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _about_outcome(outcome: Outcome) -> dict[str, Any]:
+    seconds = {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds}
+    seconds |= {"best_wall": outcome.best_seconds, "best_cpu": outcome.best_cpu_seconds}
     return {
         "status": outcome.status,
         "best_epoch": outcome.best_epoch,
         "curve": [(epoch, finite(loss), finite(error)) for epoch, loss, error in outcome.curve],
-        "seconds": {"training_wall": outcome.seconds, "training_cpu": outcome.cpu_seconds},
+        "seconds": {name: value for name, value in seconds.items() if value is not None},
         "samples_per_second": outcome.samples_per_second if outcome.status == "trained" else None,
     }

@@ -320,17 +320,23 @@ def _solve(chosen: Plan, split: str, indices: range, grid: Grid, tolerance: floa
     """Inputs (numpy) of some samples and their solution on `grid`."""
     from opbench.solver import compute, pose
 
-    recipe, inputs = chosen.recipe, draw(chosen, split, indices, grid)
+    inputs = draw(chosen, split, indices, grid)
+    given = as_solved(chosen, split, indices, grid, inputs)
+    posed, _ = pose(chosen.recipe.pde, grid, given, chosen.recipe.boundary or None, device)
+    return inputs, compute(posed, chosen.times, tolerance, chosen.recipe.solving.order)
+
+
+def as_solved(chosen: Plan, split: str, indices: range, grid: Grid, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Drawn inputs as the solver takes them: fields that happen to be numbers, and what jumps between a grid's points in its cells."""
     given = dict(inputs)
-    for field in recipe.fields:
+    for field in chosen.recipe.fields:
         if field.name in given and not field.uniform and given[field.name].ndim == 1:  # a number a sample stands for a field
             given[field.name] = given[field.name].reshape(-1, *[1] * grid.dims)
-            if field in recipe.unknowns:
+            if field in chosen.recipe.unknowns:
                 given[field.name] = np.broadcast_to(given[field.name], (len(indices), *grid.shape))
         if field.cells and not any(grid.periodic) and field.name in given and (law := laws(chosen, split)[field.name]).borders:
             given[field.name] = _draw(chosen, split, indices, field.name, law, grid.middles())
-    posed, _ = pose(recipe.pde, grid, given, recipe.boundary or None, device)
-    return inputs, compute(posed, chosen.times, tolerance, recipe.solving.order)
+    return given
 
 
 def _header(chosen: Plan, split: str, measured: dict[str, Any]) -> Header:

@@ -21,11 +21,15 @@ class Channel:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a task gives a model and asks of it: named channels, and the grid of the training data."""
+    """What a task gives a model and asks of it: named channels, and the grid of the training data.
+
+    auxiliary: output channels that a loss asks for beside those, behind them; no score sees them.
+    """
 
     inputs: tuple[Channel, ...]
     outputs: tuple[Channel, ...]
     grid: Grid
+    auxiliary: tuple[Channel, ...] = ()
 
     @property
     def in_channels(self) -> int:
@@ -33,7 +37,7 @@ class Spec:
 
     @property
     def out_channels(self) -> int:
-        return len(self.outputs)
+        return len(self.outputs) + len(self.auxiliary)
 
     @property
     def dims(self) -> int:
@@ -42,25 +46,33 @@ class Spec:
 
 @dataclass(frozen=True)
 class Samples:
-    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units."""
+    """A batch or a whole split: given (n, c_in, *s), reference (n, c_out, *s), coords (*s, d), all in physical units.
+
+    finer: the same inputs on a finer grid (n, c_in, *t), where a loss wants them.
+    """
 
     given: Tensor
     reference: Tensor
     coords: Tensor
+    finer: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.given)
 
     def __getitem__(self, index) -> "Samples":
-        return Samples(self.given[index], self.reference[index], self.coords)
+        finer = None if self.finer is None else self.finer[index]
+        return Samples(self.given[index], self.reference[index], self.coords, finer)
 
     def to(self, device: torch.device | str) -> "Samples":
-        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device))
+        finer = None if self.finer is None else self.finer.to(device)
+        return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device), finer)
 
 
 class OperatorModel(nn.Module, ABC):
     """A map from given to asked fields, (b, c_in, *s) and coordinates (*s, d) -> (b, c_out, *s).
 
+    A model that takes one point at a time answers at coordinates of any other points (*points, d) too, (b, c_out, *points), which losses
+    that choose their own ask for.
     Config: a frozen dataclass in the model's file whose defaults are what opbench runs.
     one_resolution: empty, or the reason why the model runs on the training grid only.
     learning_rate: the peak that opbench trains it with, unless told otherwise.
@@ -96,6 +108,11 @@ class OperatorModel(nn.Module, ABC):
     @abstractmethod
     def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
 
+    @property
+    def layout(self) -> dict[str, str]:
+        """What decides this model's speed beside its function, for its record: order of memory, form of a transform, what is shared."""
+        return {}
+
     def provenance(self) -> dict[str, str]:
         """What a record must name, beside opbench and torch, to identify the code of this model: versions and sha256 sums."""
         return {}
@@ -117,6 +134,7 @@ class Normalized(nn.Module):
         super().__init__()
         self.model = model
         self.mollifier = mollifier
+        self.asked = len(model.spec.outputs)
         ones = [1] * model.spec.dims
         for name, channels in (("given", model.spec.in_channels), ("reference", model.spec.out_channels)):
             self.register_buffer(f"{name}_mean", torch.zeros(channels, *ones))
@@ -130,7 +148,8 @@ class Normalized(nn.Module):
             axes = [0, *range(2, values.ndim)]
             std, mean = torch.std_mean(values.double(), dim=axes, correction=0, keepdim=True)
             if name == "reference" and self.mollifier is not None:
-                std, mean = _std_mean_beside(values.double(), self.mollifier(coords).double())
+                bump, asked = self.mollifier(coords).double(), values[:, : self.asked].double()
+                std[:, : self.asked], mean[:, : self.asked] = _std_mean_beside(asked, bump)
             getattr(self, f"{name}_mean").copy_(mean[0])
             getattr(self, f"{name}_std").copy_(torch.where(std > 0, std, 1.0)[0])
         given = (given - self.given_mean) / self.given_std
@@ -145,9 +164,16 @@ class Normalized(nn.Module):
 
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         """(b, c_in, *s), (*s, d) -> (b, c_out, *s), physical units in and out."""
+        return self.whole(given, coords)[:, : self.asked]
+
+    def whole(self, given: Tensor, coords: Tensor) -> Tensor:
+        """The same with the auxiliary channels behind, which no mollifier touches."""
         prediction = self.model((given - self.given_mean) / self.given_std, coords)
         prediction = prediction * self.reference_std + self.reference_mean
-        return prediction if self.mollifier is None else self.mollifier(coords) * prediction
+        if self.mollifier is None:
+            return prediction
+        asked, auxiliary = prediction.tensor_split([self.asked], 1)
+        return torch.cat((self.mollifier(coords) * asked, auxiliary), 1)
 
     def provenance(self) -> dict[str, str]:
         return self.model.provenance()

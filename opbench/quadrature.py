@@ -4,6 +4,7 @@ mean over an interval of f                                  = sum_l a_l f_l     
 integral over s in [0, 1] of e^{(1 - s) z} f                = sum_l b_l(z) f_l        those of exponential integrators
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,4 +48,5 @@ def points() -> tuple[Tensor, Tensor]:
 
 def basis(nodes: Sequence[int], s: Tensor) -> Tensor:
     """(node, s): the polynomials that are 1 at one node and 0 at the others."""
-    return torch.stack([torch.stack([(s - other) / (own - other) for other in nodes if other != own]).prod(0) for own in nodes])
+    one = torch.ones_like(s)
+    return torch.stack([math.prod(((s - other) / (own - other) for other in nodes if other != own), start=one) for own in nodes])

@@ -76,18 +76,18 @@ class StoredSplit(Split):
         self.times = (self.stored.header.times or ())[1:] if kind == "step" else ()
 
     @property
-    def _pairs(self) -> int:
+    def pairs(self) -> int:
         """Samples that one stored trajectory gives."""
         return len(self.times) or 1
 
     def __len__(self) -> int:
-        return len(self.stored) * self._pairs
+        return len(self.stored) * self.pairs
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        trajectories = sorted({index // self._pairs for index in indices})
+        trajectories = sorted({index // self.pairs for index in indices})
         values = {name: self.stored.read(name, trajectories) for name in dict.fromkeys((*self.given_names, *self.states))}
         row = {trajectory: i for i, trajectory in enumerate(trajectories)}
-        return [self._item({k: v[row[i // self._pairs]] for k, v in values.items()}, i % self._pairs) for i in indices]
+        return [self._item({k: v[row[i // self.pairs]] for k, v in values.items()}, i % self.pairs) for i in indices]
 
     def _item(self, values: dict[str, np.ndarray], frame: int) -> tuple[Tensor, Tensor]:
         space = self.spec.grid.shape

@@ -52,7 +52,8 @@ class Outcome:
 
     status: "trained", "fitted" (nothing to train after `prepare`) or "diverged" (a loss or validation error was not finite in the last
     of `epochs`). best_epoch counts from 1. curve: (epoch, training loss, validation error).
-    seconds: wall time; cpu_seconds: this process' CPU time; samples: training samples seen.
+    seconds: wall time; cpu_seconds: this process' CPU time; best_seconds, best_cpu_seconds: until the best validation error;
+    samples: training samples seen.
     """
 
     status: Literal["trained", "fitted", "diverged"] = "trained"
@@ -61,6 +62,8 @@ class Outcome:
     best_valid_error: float | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    best_seconds: float | None = None
+    best_cpu_seconds: float | None = None
     samples: int = 0
     curve: tuple[tuple[int, float, float], ...] = ()
 
@@ -90,6 +93,7 @@ def train(
     Raises DataError for a state of other settings, Interrupted on KeyboardInterrupt.
     """
     loss.check(train)
+    train = loss.completed(train)
     device = train.given.device
     path = None if folder is None else folder / STATE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -184,7 +188,10 @@ class _Run:
             if self.model.final and (outcome.best_valid_error is None or valid_error < outcome.best_valid_error):
                 outcome = replace(outcome, best_epoch=epoch, best_valid_error=valid_error)
                 self.best = tensors_of(self.model)
-        self.outcome = self.clock.lap(outcome)
+        outcome = self.clock.lap(outcome)
+        if outcome.best_epoch == epoch:
+            outcome = replace(outcome, best_seconds=outcome.seconds, best_cpu_seconds=outcome.cpu_seconds)
+        self.outcome = outcome
 
     def _step_through(self) -> float:
         """One step a batch; the mean loss over all samples. The host waits for the device once, at the end."""
@@ -201,13 +208,15 @@ class _Run:
 
     def _step(self, batch: Samples) -> Tensor:
         self.optimizer.zero_grad()
-        with torch.autocast(batch.given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
-            prediction = self.model(batch.given, batch.coords)
-        loss = self.loss(prediction, batch)
+        loss = self.loss.of_model(self._forward, batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
         return loss.detach()
+
+    def _forward(self, given: Tensor, coords: Tensor) -> Tensor:
+        with torch.autocast(given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
+            return self.model.whole(given, coords)
 
     def snapshot(self) -> tuple[Tensors, Outcome]:
         """Everything that the next epoch depends on, copied."""
@@ -216,6 +225,7 @@ class _Run:
             "model": tensors_of(self.model),
             "best": self.best,
             "moments": {f"{index}.{name}": copy_of(value) for index, entry in moments.items() for name, value in entry.items()},
+            "loss": {name: copy_of(value) for name, value in self.loss.state().items()},
             "random": {"order": self.order.get_state(), "cpu": torch.get_rng_state()},
         }
         if self.samples.given.is_cuda:
@@ -233,6 +243,7 @@ class _Run:
         for key, value in groups["moments"].items():
             index, _, name = key.partition(".")
             moments.setdefault(int(index), {})[name] = value
+        self.loss.restore(groups.get("loss", {}))
         self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.order.set_state(groups["random"]["order"])
         torch.set_rng_state(groups["random"]["cpu"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from opbench.config import fingerprint
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError
-from opbench.evaluation import OUT, Setup, exact_convolutions, model_label, prepared, shown, source_of
+from opbench.evaluation import OUT, Planned, exact_convolutions, planned, shown
 from opbench.generation import Report
 from opbench.record import file_name
 from opbench.task import Split
@@ -26,23 +26,23 @@ RATE_FACTOR, COUNT_FACTOR = 10.0, 2
 
 @dataclass(frozen=True)
 class Tuned:
-    """settings: those with the least validation error, beside what the user had fixed.
+    """proposed: the settings with the least validation error, without what the user had fixed.
 
     failed: trials that diverged, or whose settings do not fit each other. default_error: the validation error of the defaults.
     """
 
-    settings: dict[str, Any]
+    proposed: dict[str, Any]
     trials: int
     failed: int
     default_error: float
     error: float
 
 
-def space(setup: Setup, fixed: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
+def space(run: Planned, fixed: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
     """What is searched, by name: default, lower and upper end; whole numbers are int. What the user has fixed is not."""
-    rate = setup.training.learning_rate or setup.operator.learning_rate
+    rate = run.training.learning_rate or run.operator.learning_rate
     found: dict[str, tuple[float, float, float]] = {RATE: (rate, rate / RATE_FACTOR, rate * RATE_FACTOR)}
-    config = setup.operator.config
+    config = run.operator.config
     for field in dataclasses.fields(config) if dataclasses.is_dataclass(config) else ():
         default = getattr(config, field.name)
         if type(default) is int and default > 1:
@@ -75,13 +75,12 @@ def tune(
     if importlib.util.find_spec("optuna") is None:
         raise OpbenchError("tune: needs optuna, which is not installed; pip install 'opbench[tune]'")
     fixed, options = dict(settings or {}), {"loss": loss, "labels": labels, "seed": seed, "scale": scale, "device": device}
-    setup = prepared(model, task, settings=fixed, **options)
-    searched = space(setup, fixed)
-    if not any(parameter.requires_grad for parameter in setup.operator.parameters()):
-        raise ModelError(f"{model_label(model)}: has nothing to train, so that nothing can be tuned; take a model that has")
-    splits = {name: setup.chosen.split(name, data, setup.place, report) for name in ("train", "valid")}
-    told = [labels, loss, seed, setup.chosen.task.version, setup.chosen.data_fingerprint, setup.training, setup.operator.config]
-    study = _study(setup, model_label(model), fingerprint([*told, searched, source_of(setup.operator)]), Path(out))
+    run = planned(model, task, settings=fixed, **options)
+    searched, label = space(run, fixed), run.about["model"]
+    if not any(parameter.requires_grad for parameter in run.operator.parameters()):
+        raise ModelError(f"{label}: has nothing to train, so that nothing can be tuned; take a model that has")
+    splits = {name: run.chosen.split(name, data, run.place, report) for name in ("train", "valid")}
+    study = _study(run, fingerprint([run.identity, searched]), Path(out))
     study.enqueue_trial({name: default for name, (default, *_) in searched.items()}, skip_if_exists=True)
     for number in range(len(_finished(study)), trials):
         trial = study.ask()
@@ -93,17 +92,17 @@ def tune(
             raise Interrupted(f"interrupted in trial {number + 1} of {trials}; run the same command again to go on from it") from stop
         study.tell(trial, error)
         if progress is not None:
-            progress(f"{model_label(model)}, tuning", number + 1, trials)
-    return _told(_finished(study)[:trials], fixed, model_label(model))
+            progress(f"{label}, tuning", number + 1, trials)
+    return _told(_finished(study)[:trials], label)
 
 
-def _study(setup: Setup, label: str, identity: str, out: Path) -> Any:
+def _study(run: Planned, identity: str, out: Path) -> Any:
     """The trials so far of this very search, in a file that is only ever appended to."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = out / "tuning" / setup.chosen.recipe.name / f"{file_name(label)}-{identity[:12]}.log"
+    path = out / "tuning" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{identity[:12]}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     study = optuna.create_study(storage=storage, study_name=identity, direction="minimize", load_if_exists=True)
@@ -125,15 +124,13 @@ def _short(proposed: Mapping[str, Any]) -> dict[str, Any]:
 def _valid_error(model: str | type, task: str, settings: Mapping[str, Any], options: dict[str, Any], splits: Mapping[str, Split]) -> float:
     """The validation error of one trial; infinite where the settings do not fit each other or the run diverges."""
     try:
-        setup = prepared(model, task, settings=settings, **options)
+        run = planned(model, task, settings=settings, **options)
     except (ModelError, ConfigError):
         return math.inf
-    network = setup.network()
+    network = run.network()
     with exact_convolutions():
-        samples, valid = (splits[name].samples().to(setup.place) for name in ("train", "valid"))
-        outcome = train(
-            network, setup.objective, shown(samples, setup.objective, options["labels"]), valid, setup.training, options["seed"]
-        )
+        samples, valid = (splits[name].samples().to(run.place) for name in ("train", "valid"))
+        outcome = train(network, run.objective, shown(samples, run.objective, options["labels"]), valid, run.training, options["seed"])
     error = outcome.best_valid_error
     return math.inf if error is None or outcome.status == "diverged" else error
 
@@ -142,9 +139,9 @@ def _finished(study: Any) -> list[Any]:
     return [trial for trial in study.trials if trial.state.is_finished()]
 
 
-def _told(finished: list[Any], fixed: Mapping[str, Any], label: str) -> Tuned:
+def _told(finished: list[Any], label: str) -> Tuned:
     best = min(finished, key=lambda trial: trial.value)
     if math.isinf(best.value):
         raise ModelError(f"{label}: diverged or could not be built in all of {len(finished)} trials; fix a lower train.learning_rate")
     failed = sum(math.isinf(trial.value) for trial in finished)
-    return Tuned({**fixed, **_short(best.params)}, len(finished), failed, finished[0].value, best.value)
+    return Tuned(_short(best.params), len(finished), failed, finished[0].value, best.value)

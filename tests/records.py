@@ -1,6 +1,7 @@
 """A made-up record, for tests of what is built from records."""
 
-from opbench.record import Record
+from opbench.ladder import Ladder, Rung
+from opbench.record import Cost, Record, Speed, Spread
 
 
 def record(**changes) -> Record:
@@ -42,3 +43,56 @@ def record(**changes) -> Record:
         "weights_sha256": None,
     }
     return Record(**(content | changes))
+
+
+def cost(latency: float = 1e-3, throughput: float = 2000.0, noisy: bool = False) -> Cost:
+    """Of a model that was timed without compiling it."""
+    speed = Speed(latency=spread(latency), throughput=spread(throughput), batch_size=64)
+    return Cost(
+        inference={"eager": speed}, not_compiled="not asked for", clock="processor", noisy=noisy, flops=100, memory=10, dtype="float32"
+    )
+
+
+def spread(median: float, scatter: float = 0.0) -> Spread:
+    return Spread(median=median, lower=median * (1 - scatter), upper=median * (1 + scatter))
+
+
+def rung(error: float, alone: float, batched: float = 1e-4, scatter: float = 0.0, points: int = 16) -> Rung:
+    return Rung(
+        scheme="finite_difference",
+        order=8,
+        points=(points,),
+        tolerance=0.1,
+        words="by finite differences",
+        steps=10,
+        error=error,
+        own_error=None,
+        alone=spread(alone, scatter),
+        batched=spread(batched, scatter),
+        batch_size=64,
+    )
+
+
+def ladder(*rungs: Rung, **changes) -> Ladder:
+    """Of the task and the machine of `record`."""
+    about = record()
+    content = {
+        "date": about.date,
+        "task": about.task,
+        "task_version": about.task_version,
+        "scale": about.scale,
+        "data_fingerprint": about.data_fingerprint,
+        "machine": about.machine,
+        "clock": "processor",
+        "noisy": False,
+        "samples": 64,
+        "interpolation": "trigonometric",
+        "rungs": rungs,
+        "left_out": {},
+        "generation_seconds": 7.0,
+        "generation": "counted",
+        "opbench": "0.1.0",
+        "commit": None,
+        "versions": {},
+    }
+    return Ladder(**(content | changes))

@@ -57,6 +57,24 @@ def test_a_derivative_can_be_trained_on(points):
     assert close(weight.grad, expected)
 
 
+def test_samples_that_share_the_points_have_derivatives_of_their_own(points):
+    """The derivative is pushed forward, of every order, and can be trained on."""
+    x, y = (points[name][0] for name in ("x", "y"))
+    weight = torch.tensor([0.7, -1.3, 2.0], dtype=torch.float64, requires_grad=True)
+    w = weight[:, None, None]
+    u, d = torch.sin(w * x) * y**2, Autograd({"x": x, "y": y})
+    assert u.shape == (3, 1, 7)
+    assert close(d.partial(u, "x"), w * torch.cos(w * x) * y**2)
+    assert close(d.partial(u, "x", 3), -(w**3) * torch.cos(w * x) * y**2)
+    assert close(d.laplacian(u), -(w**2) * u + 2 * torch.sin(w * x))
+    assert close(d.div_grad(x * y, u), x * y * d.laplacian(u) + y * d.partial(u, "x") + x * d.partial(u, "y"))
+    assert torch.equal(d.partial(w * x, "y"), torch.zeros(3, 1, 7))
+    assert torch.equal(d.partial(w * x, "x", 2), torch.zeros(3, 1, 7))
+    d.laplacian(u).sum().backward()
+    expected = (-2 * w * torch.sin(w * x) * y**2 - w**2 * x * torch.cos(w * x) * y**2 + 2 * x * torch.cos(w * x)).sum((1, 2))
+    assert close(weight.grad, expected)
+
+
 def test_mistakes_are_told_in_a_line(points):
     with pytest.raises(UnknownName, match="unknown axis 'z'"):
         Autograd(points).partial(points["x"], "z")

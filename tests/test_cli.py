@@ -67,6 +67,8 @@ def home(tmp_path_factory) -> Path:
 
 
 def opbench(home: Path, *arguments: str) -> subprocess.CompletedProcess:
+    if arguments[0] == "evaluate":
+        arguments = (*arguments, "--no-cost")  # a ladder takes longer than all else here; test_evaluation.py has one
     return subprocess.run([sys.executable, "-m", "opbench", *arguments], cwd=home, capture_output=True, text=True, timeout=300)
 
 
@@ -192,6 +194,9 @@ class NoModule:
         (("check", "tiny.toml"), "tiny.toml"),
         (("check", "missing.hdf5"), "missing.hdf5"),
         (("table", "--task", "nothing"), "nothing"),
+        (("verify", "missing.json"), "missing.json: is no JSON record"),
+        (("score", "missing.h5", "--task", "darcy_neuralop"), "missing.h5: cannot be read as HDF5 or .npz"),
+        (("compare", "--model", "fno", "--against", "fnoo", "--tasks", "darcy_neuralop"), "did you mean 'fno'"),
     ],
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
 )
@@ -200,6 +205,18 @@ def test_a_mistake_is_told_in_one_line_with_exit_code_2(home, arguments, message
     (home / "broken.py").write_text("class Net(:\n")
     (home / "typo.toml").write_text(TINY.replace("amplitude", "amplitud").replace('"tiny"', '"typo"'))
     assert message in refused(home, *arguments)
+
+
+def test_a_broken_record_leaves_tables_and_page_to_the_others_and_the_exit_code_tells(home):
+    opbench(home, "evaluate", "--model", "mean", "--task", "tiny.toml", "--out", "half", "--json")
+    (home / "half" / "records" / "tiny" / "broken.json").write_text("{")
+    for command, file in (("table", "tiny.md"), ("page", "index.html")):
+        done = opbench(home, command, "--out", "half")
+        assert done.returncode == 2, done.stderr
+        told = done.stderr.splitlines()
+        assert len(told) == 2, told
+        assert "broken.json: is no JSON record" in told[0]
+        assert "mean" in (home / "half" / file).read_text()
 
 
 def test_a_truncated_file_is_refused_and_kept(home):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from opbench.leaderboard.table import boards, write
-from opbench.recipe import Recipe, datasets, load_recipe, plan
+from opbench.leaderboard.table import boards, write, write_overview
+from opbench.recipe import Recipe, datasets, load_recipe
 from opbench.record import read_records
 from opbench.task import problem
 
@@ -43,14 +43,20 @@ def test_neuraloperators_own_darcy_is_learnt_as_well_as_its_users_do():
     assert error("darcy_neuralop", "fno", "finer") > 0
 
 
-def test_the_records_are_of_the_data_that_the_recipes_make_today():
-    for name in MINI:
-        today = plan(load_recipe(name), "mini").fingerprint
-        assert {r.data_fingerprint for r in RECORDS if r.dataset == name and r.scale == "mini"} == {today}, name
+def test_no_record_names_a_dataset_task_or_state_of_the_data_that_is_not_todays():
+    for record in ALL:
+        today = problem(record.task, record.scale)
+        assert (record.task_version, record.data_fingerprint) == (today.task.version, today.data_fingerprint), record.stem
+
+
+def test_no_table_mixes_kinds_of_devices():
+    for board in boards(ALL):
+        assert {r.machine.device.partition(":")[0] for r in board.records} == {board.device}, board.task
 
 
 def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
-    rendered = {path.name: path.read_text(encoding="utf-8") for path in write(boards(ALL), tmp_path)}
+    every = boards(ALL)
+    rendered = {path.name: path.read_text(encoding="utf-8") for path in [*write(every, tmp_path), write_overview(every, tmp_path)]}
     assert rendered == {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}, "run `opbench table`"
 
 

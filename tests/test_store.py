@@ -346,8 +346,8 @@ def test_a_killed_writer_leaves_no_file_under_the_final_name(tmp_path):
 @pytest.mark.parametrize("room", [1, 3000, 17_000])  # at the first bytes, in the layout, in the numbers (a whole file has 20 kB)
 def test_a_full_disk_leaves_no_file_and_is_told_in_one_line(tmp_path, room):
     # Python would leave a cut-off .pyc of what it imports, which breaks every later import
-    limit = f"import resource; sys.dont_write_bytecode = True; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
-    with writer(tmp_path / "file.hdf5", before=limit) as process:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    with writer(tmp_path / "file.hdf5", before=f"sys.dont_write_bytecode = True; {limit}") as process:
         told, noise = process.communicate()
     assert told == f"DataError {tmp_path / 'file.hdf5'}: cannot be written: File too large; mend that and write again\n", told + noise
     assert noise == ""

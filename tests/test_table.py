@@ -2,7 +2,7 @@
 
 import pytest
 
-from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write
+from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write, write_overview
 from opbench.record import Machine
 from records import record
 
@@ -68,7 +68,11 @@ def test_a_column_that_nobody_has_a_value_for_is_left_out():
 
 
 def test_how_a_model_was_tuned_stands_beside_it():
-    table = cells(record(tuned=20, changes={"model.width": 48, "train.epochs": 9}, error=0.2), record(error=0.3), record(tuned=9, model="at its defaults"))
+    table = cells(
+        record(tuned=20, changes={"model.width": 48, "train.epochs": 9}, error=0.2),
+        record(error=0.3),
+        record(tuned=9, model="at its defaults"),
+    )
     assert [row[0] for row in table] == ["at its defaults (tuned in 9 trials)", "fno (tuned in 20 trials, train.epochs = 9)", "fno"]
 
 
@@ -83,9 +87,14 @@ def test_what_the_user_changed_stands_beside_the_model():
 
 
 def test_runs_on_other_machines_stand_in_rows_of_their_own():
-    gpu = Machine(device="cuda", name="some GPU", threads=1, tf32=False)
-    threads = Machine(device="cpu", name="test processor", threads=1, tf32=False)
-    assert len(cells(record(), record(machine=gpu), record(machine=threads))) == 3
+    threads, other = (Machine(device="cpu", name=name, threads=1, tf32=False) for name in ("test processor", "another"))
+    assert len(cells(record(), record(machine=threads), record(machine=other))) == 3
+
+
+def test_no_table_mixes_kinds_of_devices():
+    gpus = [Machine(device=device, name="some GPU", threads=1, tf32=False) for device in ("cuda", "cuda:1")]
+    found = boards([record(), *(record(machine=gpu) for gpu in gpus)])
+    assert [(board.device, len(board.records)) for board in found] == [("cpu", 1), ("cuda", 2)]
 
 
 def test_other_data_versions_scales_and_tasks_stand_in_tables_of_their_own():
@@ -108,17 +117,33 @@ def test_the_datas_own_error_stands_above_the_scores_also_where_nobody_knows_it(
         assert "the data's own error: not known)" in printed
 
 
-def test_a_record_cannot_break_the_table_or_inject_markup():
-    (board,) = boards([record(model="x|y<script>\nz")])
+def test_a_record_cannot_break_the_table_inject_markup_or_steer_the_terminal():
+    (board,) = boards([record(model="x|y<script>\nz\x1b[2J")])
     lines = [line for line in markdown(board, "command").splitlines() if line.startswith("|")]
     assert len(lines) == 3
     assert "<script>" not in lines[2]
     assert lines[2].count(" | ") == lines[0].count(" | ")
+    assert "\x1b" not in text(board) + markdown(board, "command")
 
 
-def test_markdown_is_written_for_every_task_and_scale_and_the_terminal_table_marks_the_model(tmp_path):
-    all_boards = boards([record(), record(scale="full"), record(data_fingerprint="e" * 64)])
-    paths = write(all_boards, tmp_path)
-    assert sorted(path.name for path in paths) == ["burgers_1d-trajectory-full.md", "burgers_1d-trajectory-mini.md"]
-    assert (tmp_path / "burgers_1d-trajectory-mini.md").read_text().count("## ") == 2
+def test_markdown_is_written_for_every_dataset_and_the_terminal_table_marks_the_model(tmp_path):
+    other = {"dataset": "darcy_2d", "task": "darcy_2d/static"}
+    all_boards = boards([record(), record(scale="full"), record(data_fingerprint="e" * 64), record(**other)])
+    assert sorted(path.name for path in write(all_boards, tmp_path)) == ["burgers_1d.md", "darcy_2d.md"]
+    assert (tmp_path / "burgers_1d.md").read_text().count("## ") == 3
     assert "\n>  fno" in text(all_boards[0], mark="fno")
+
+
+def test_the_overview_has_a_row_a_table_and_a_column_a_model_and_the_best_is_bold(tmp_path):
+    records = [
+        record(model="a", error=0.3),
+        record(model="b", error=0.2),
+        record(model="c", error=0.1, status="diverged"),
+        record(model="b", error=0.01, changes={"train.epochs": 9}, training={"epochs": 9}),
+        record(model="a", error=0.4, scale="full"),
+    ]
+    path = write_overview(boards(records), tmp_path)
+    lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+    assert lines[0] == "| task | scale | device | a | b | c |"
+    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | full | cpu | **0.4** | - | - |"
+    assert lines[3] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | **0.2** | diverged |"

@@ -13,7 +13,7 @@ from pydantic import PositiveFloat, PositiveInt
 import opbench
 import opbench.tuning
 from opbench.errors import Interrupted, ModelError
-from opbench.evaluation import prepared
+from opbench.evaluation import planned
 from opbench.model import OperatorModel
 from opbench.task import Problem
 from opbench.tuning import space, tune
@@ -62,18 +62,22 @@ def search(home, model=Small, trials=4, out="out", **options):
     return tune(model, str(home / "tiny.toml"), trials, out=home / out, **options)
 
 
+def evaluated(home, out, **options):
+    return opbench.evaluate(Small, str(home / "tiny.toml"), out=home / out, data=home / "data", device="cpu", cost=False, **options)
+
+
 def test_the_rate_and_whole_numbers_above_one_are_searched_around_their_defaults(home):
-    setup = prepared(Small, str(home / "tiny.toml"), settings={}, device="cpu")
-    assert space(setup, {}) == {"train.learning_rate": (2e-3, 2e-4, pytest.approx(2e-2)), "model.width": (6, 3, 12)}
-    assert list(space(setup, {"model.width": 5})) == ["train.learning_rate"]
-    faster = prepared(Small, str(home / "tiny.toml"), settings={"train.learning_rate": 1e-2}, device="cpu")
+    run = planned(Small, str(home / "tiny.toml"), settings={}, device="cpu")
+    assert space(run, {}) == {"train.learning_rate": (2e-3, 2e-4, pytest.approx(2e-2)), "model.width": (6, 3, 12)}
+    assert list(space(run, {"model.width": 5})) == ["train.learning_rate"]
+    faster = planned(Small, str(home / "tiny.toml"), settings={"train.learning_rate": 1e-2}, device="cpu")
     assert space(faster, {"train.learning_rate": 1e-2}) == {"model.width": (6, 3, 12)}
 
 
 @searching
 def test_the_defaults_are_tried_first_so_that_tuning_never_harms_the_validation_error(home):
     found = search(home)
-    record = opbench.evaluate(Small, str(home / "tiny.toml"), settings=SETTINGS, out=home / "plain", data=home / "data", device="cpu")
+    record = evaluated(home, "plain", settings=SETTINGS)
     assert found.default_error == min(error for _, _, error in record.curve)
     assert found.error <= found.default_error
     assert found.trials == 4
@@ -82,11 +86,10 @@ def test_the_defaults_are_tried_first_so_that_tuning_never_harms_the_validation_
 @searching
 def test_the_record_says_how_many_trials_chose_its_settings_and_has_their_validation_error(home):
     found = search(home)
-    options = {"settings": found.settings, "tuned": found.trials, "out": home / "tuned", "data": home / "data", "device": "cpu"}
-    record = opbench.evaluate(Small, str(home / "tiny.toml"), **options)
+    record = evaluated(home, "tuned", settings=SETTINGS | found.proposed, tuned=found.trials)
     assert record.tuned == 4
-    assert record.changes == found.settings
-    assert found.settings.keys() == {"train.epochs", "train.learning_rate", "model.width"}
+    assert record.changes == SETTINGS | found.proposed
+    assert found.proposed.keys() == {"train.learning_rate", "model.width"}
     assert min(error for _, _, error in record.curve) == found.error
 
 
@@ -124,11 +127,11 @@ def test_a_search_goes_on_where_it_was_interrupted_and_is_not_done_twice(home, m
 
 @searching
 def test_settings_that_do_not_fit_count_as_trials_that_failed(home, monkeypatch):
-    monkeypatch.setattr(opbench.tuning, "space", lambda setup, fixed: {"model.width": (6, 6, 7)})
+    monkeypatch.setattr(opbench.tuning, "space", lambda run, fixed: {"model.width": (6, 6, 7)})
     found = search(home, out="failed", trials=8)
     assert 0 < found.failed < 8
-    assert found.settings["model.width"] == 6
-    monkeypatch.setattr(opbench.tuning, "space", lambda setup, fixed: {"model.width": (7, 7, 7)})
+    assert found.proposed == {"model.width": 6}
+    monkeypatch.setattr(opbench.tuning, "space", lambda run, fixed: {"model.width": (7, 7, 7)})
     with pytest.raises(ModelError, match="in all of 2 trials"):
         search(home, out="failed", trials=2)
 
@@ -145,7 +148,7 @@ def test_the_command_prints_the_settings_and_the_row(home):
     done = subprocess.run([sys.executable, "-m", "opbench", *call], cwd=home, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "validation error" in done.stdout
-    assert "settings: --set train.epochs=1 --set train.learning_rate=" in done.stdout
+    assert "settings: --set train.learning_rate=" in done.stdout
     assert ">  fast_fno (tuned in 2 trials, train.epochs = 1)" in done.stdout
     records = [json.loads(path.read_text()) for path in (home / "leaderboards" / "records" / "tiny").glob("fast_fno-*.json")]
     assert sorted((record["seed"], record["tuned"]) for record in records) == [(0, 2), (1, 2)]

@@ -13,10 +13,12 @@ TIME = "t"  # a coordinate, but no axis of space: laplacian and div_grad leave i
 
 
 class Autograd(Derivatives):
-    """Differentiates fields that are functions of `coordinates`, tensors of one shape that require gradients.
+    """Differentiates fields (..., *points) that are functions of `coordinates`, tensors (*points) that require gradients.
 
     Each value of a field must depend on the coordinates of its own point only, as a closed formula does, or a network
-    that takes one point at a time: what is computed is the gradient of the field's sum.
+    that takes one point at a time. A field of the points' own shape has the gradient of its sum. Where samples or channels share the
+    points, that would add them up: the derivative is then pushed forward, as the gradient with respect to v of the gradient of
+    sum(v field), which goes through what the samples share, a trunk, once for all of them.
     """
 
     def __init__(self, coordinates: Mapping[str, Tensor]):
@@ -32,10 +34,20 @@ class Autograd(Derivatives):
         for _ in range(order):
             if not field.requires_grad:
                 return torch.zeros_like(field)
-            if field.shape != coordinate.shape:
+            if field.shape[max(0, field.ndim - coordinate.ndim) :] != coordinate.shape:
                 raise OpbenchError(
                     f"autograd: the field is {tuple(field.shape)}, coordinate {axis} is {tuple(coordinate.shape)}; "
                     "expand the coordinates to the field's shape before computing it"
                 )
-            (field,) = torch.autograd.grad(field.sum(), coordinate, create_graph=True, materialize_grads=True)
+            field = _gradient(field.sum(), coordinate) if field.shape == coordinate.shape else _pushed_forward(field, coordinate)
         return field
+
+
+def _gradient(total: Tensor, of: Tensor) -> Tensor:
+    return torch.autograd.grad(total, of, create_graph=True, materialize_grads=True)[0]
+
+
+def _pushed_forward(field: Tensor, coordinate: Tensor) -> Tensor:
+    v = torch.zeros_like(field, requires_grad=True)
+    (pulled_back,) = torch.autograd.grad(field, coordinate, v, create_graph=True, materialize_grads=True)
+    return _gradient(pulled_back.sum(), v) if pulled_back.requires_grad else torch.zeros_like(field)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -69,34 +69,34 @@ class FourierField:
     def times_symbol(self, symbol: Tensor) -> "FourierField":
         """The field whose coefficients are `symbol`, broadcastable to (..., *wavenumbers), times this one's."""
         if self.symbol is None:
-            return FourierField(self.d, hat=self._transformed(), symbol=symbol, factor=self.factor)
-        return FourierField(self.d, hat=self.hat, symbol=symbol)
+            return type(self)(self.d, hat=self._transformed(), symbol=symbol, factor=self.factor)
+        return type(self)(self.d, hat=self.hat, symbol=symbol)
 
     def __add__(self, other: Any) -> "FourierField":
         other = other if isinstance(other, FourierField) else self.d.field(other)
         in_hat = self._spectrum is not None and other._spectrum is not None
         if in_hat or not (self._known_at_points() and other._known_at_points()):
-            return FourierField(self.d, hat=self.hat + other.hat)
+            return type(self)(self.d, hat=self.hat + other.hat)
         (a, scale_a), (b, scale_b) = self._at_points(), other._at_points()
         if scale_a == 1:
-            return FourierField(self.d, values=torch.add(a, b, alpha=scale_b))
-        return FourierField(self.d, values=torch.add(b if scale_b == 1 else b * scale_b, a, alpha=scale_a))
+            return type(self)(self.d, values=torch.add(a, b, alpha=scale_b))
+        return type(self)(self.d, values=torch.add(b if scale_b == 1 else b * scale_b, a, alpha=scale_a))
 
     def __mul__(self, other: Any) -> "FourierField":
         if isinstance(other, int | float):
-            return FourierField(self.d, values=self._points, hat=self._spectrum, symbol=self.symbol, factor=self.factor * other)
+            return type(self)(self.d, values=self._points, hat=self._spectrum, symbol=self.symbol, factor=self.factor * other)
         if isinstance(other, FourierField):
             (a, scale_a), (b, scale_b) = self._at_points(), other._at_points()
-            return FourierField(self.d, values=a * b, factor=scale_a * scale_b)
+            return type(self)(self.d, values=a * b, factor=scale_a * scale_b)
         if self.d.uniform(other) and self._spectrum is not None:
-            return FourierField(self.d, hat=self.hat * other)
-        return FourierField(self.d, values=self.values * other)
+            return type(self)(self.d, hat=self.hat * other)
+        return type(self)(self.d, values=self.values * other)
 
     def __pow__(self, exponent: Any) -> "FourierField":
         if not isinstance(exponent, int):
-            return FourierField(self.d, values=self.values**exponent)
+            return type(self)(self.d, values=self.values**exponent)
         values, scale = self._at_points()
-        return FourierField(self.d, values=values**exponent, factor=scale**exponent)
+        return type(self)(self.d, values=values**exponent, factor=scale**exponent)
 
     def __neg__(self) -> "FourierField":
         return self * -1.0
@@ -111,7 +111,7 @@ class FourierField:
         return self * (1 / other)
 
     def __rtruediv__(self, other: Any) -> "FourierField":
-        return FourierField(self.d, values=1 / self.values) * other
+        return type(self)(self.d, values=1 / self.values) * other
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -122,6 +122,8 @@ class Fourier(Derivatives):
 
     Raises OpbenchError where an axis of the grid is bounded.
     """
+
+    kind: ClassVar[type[FourierField]] = FourierField
 
     def __init__(self, grid: Grid, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float64):
         if not all(grid.periodic):
@@ -145,7 +147,7 @@ class Fourier(Derivatives):
     def field(self, value: Any) -> FourierField:
         """A number or a tensor (..., *space), space axes possibly 1, as a field."""
         value = torch.as_tensor(value, dtype=self.dtype, device=self.device)
-        return FourierField(self, values=value.expand(*value.shape[: -self.grid.dims], *self.grid.shape))
+        return self.kind(self, values=value.expand(*value.shape[: -self.grid.dims], *self.grid.shape))
 
     def partial(self, field: Any, axis: str, order: int = 1) -> FourierField:
         field = field if isinstance(field, FourierField) else self.field(field)

@@ -1,74 +1,139 @@
-"""Records -> Markdown: one table for every task, version, scale and state of the data; a row for every configuration, over its seeds."""
+"""Records -> Markdown: one table for every task, version, scale, state of the data and kind of device; a row for every configuration.
 
+All tables of a dataset stand in one file, and an overview names the files. Rows are ranked by error. Seconds are those of the row's
+machine: where a table has several, letters keep them apart.
+"""
+
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from opbench.atomic import write_bytes
-from opbench.record import Record
+from opbench.config import printable
+from opbench.ladder import Ladder, Rung
+from opbench.leaderboard.words import rate, seconds
+from opbench.record import Machine, Match, Record, Way
 from opbench.statistics import MIN_SEEDS, compare, interval
 
 METRIC = "relative_l2"
+RESIDUAL = "physics_residual"
+BASELINE = "fno"
 ABOUT = (
     "Mean relative L2 error over samples, then over seeds; from three seeds on ± their standard deviation, and the 95 % bootstrap interval "
     "over seeds and samples. Over fno's: mean test error over that of fno with its defaults, the interval, p of Wilcoxon's paired test."
 )
-RESIDUAL = "physics_residual"
-BASELINE = "fno"
+ABOUT_COST = (
+    "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
+    "the row's, so that below 1 it is the faster. ~: timed while the machine was busy."
+)
+OVERVIEW = """# Leaderboards
+
+Mean relative L2 error on the test split of each task, over samples and seeds, of every model with its own settings under the task's budget;
+the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the
+same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited.
+"""
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
 
 @dataclass(frozen=True)
 class Board:
-    """The records that may stand in one table: same task, version, scale and data."""
+    """The records that may stand in one table: same task, version, scale and data, and the same kind of device, "cpu" or "cuda"; and the
+    solver's ladders for it."""
 
     task: str
     task_version: int
     scale: str
     data_fingerprint: str
+    device: str
     records: tuple[Record, ...]
+    ladders: tuple[Ladder, ...] = ()
 
     @property
-    def stem(self) -> str:
-        return f"{self.task.replace('/', '-')}-{self.scale}"
+    def dataset(self) -> str:
+        return self.records[0].dataset
+
+    @property
+    def heading(self) -> str:
+        """What all its records have in common, and the data's own error."""
+        return f"{self.task}, {self.scale}{'' if self.device == 'cpu' else f', on {self.device}'} ({state(self)})"
+
+    @property
+    def machines(self) -> list[Machine]:
+        """Where its rows come from, the one with most runs first."""
+        found = [record.machine for record in self.records]
+        return sorted(dict.fromkeys(found), key=lambda machine: (-found.count(machine), str(machine)))
+
+    def mark(self, machine: Machine) -> str:
+        """What tells the machine's seconds from another's, nothing where there is no other."""
+        return f" [{chr(ord('A') + self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
 
 
-def boards(records: Iterable[Record]) -> list[Board]:
-    """Records grouped into tables; a repeated run counts once, by its newest record."""
-    groups: dict[tuple[str, int, str, str], dict[tuple, Record]] = {}
+def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Board]:
+    """Records grouped into tables, and the newest ladder of every machine; a repeated run counts once, by its newest record."""
+    groups: dict[tuple[str, int, str, str, str], dict[tuple, Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
-        key = (record.task, record.task_version, record.scale, record.data_fingerprint)
-        groups.setdefault(key, {})[record.fingerprint, str(record.machine), record.tuned] = record
-    return [Board(*key, tuple(group.values())) for key, group in sorted(groups.items())]
+        groups.setdefault(_key(record), {})[record.fingerprint, str(record.machine), record.tuned] = record
+    climbed: dict[tuple[str, int, str, str, str], dict[str, Ladder]] = {}
+    for ladder in sorted(ladders, key=lambda found: found.date):
+        climbed.setdefault(_key(ladder), {})[str(ladder.machine)] = ladder
+    return [Board(*key, tuple(group.values()), tuple(climbed.get(key, {}).values())) for key, group in sorted(groups.items())]
+
+
+def _key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
+    return found.task, found.task_version, found.scale, found.data_fingerprint, found.machine.device.partition(":")[0]
+
+
+def configurations(board: Board) -> list[list[Record]]:
+    """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind those that did not."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in board.records:
+        groups.setdefault((record.configuration, str(record.machine), record.tuned), []).append(record)
+    return sorted(groups.values(), key=_order)
+
+
+def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
+    error = mean(runs, "test")
+    return diverged(runs), math.inf if error is None else error, runs[0].model
 
 
 def columns(board: Board) -> tuple[str, ...]:
-    """ALWAYS, and among them what any row has a value for."""
+    """ALWAYS, and others where any row has them."""
     return _table(board)[0]
 
 
 def rows(board: Board) -> list[tuple[str, ...]]:
-    """Cells by `columns`, best mean test error first; a configuration that diverged in any seed stands behind those that did not."""
+    """Cells by `columns`: `configurations`, and among them the solver itself on the rungs that err no more than they do."""
     return _table(board)[1]
 
 
 def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    configurations: dict[tuple, list[Record]] = {}
-    for record in board.records:
-        configurations.setdefault((record.configuration, str(record.machine), record.tuned), []).append(record)
-    baseline = max((runs for runs in configurations.values() if _is_baseline(runs[0])), key=len, default=[])
-    ordered = sorted(configurations.values(), key=lambda runs: (_diverged(runs), _rank(runs), runs[0].model))
-    cells = [_cells(runs, baseline) for runs in ordered]
-    heads = tuple(head for head in cells[0] if head in ALWAYS or any(row[head] != "-" for row in cells))
-    return heads, [tuple(row[head] for head in heads) for row in cells]
+    found = configurations(board)
+    baseline = max((runs for runs in found if _is_baseline(runs[0])), key=len, default=[])
+    models = [(_order(runs), _cells(board, runs, baseline)) for runs in found]
+    solvers = [
+        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder in board.ladders for rung in rungs(board, ladder)
+    ]
+    cells = [row for _, row in sorted([*models, *solvers], key=lambda entry: entry[0])]
+    heads = tuple(head for head in models[0][1] if head in ALWAYS or any(row.get(head, "-") != "-" for row in cells))
+    return heads, [tuple(row.get(head, "-") for head in heads) for row in cells]
 
 
-def _cells(runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]:
+def rungs(board: Board, ladder: Ladder) -> list[Rung]:
+    """The rungs that a row's error is matched with, alone or batched."""
+    errors = [error for runs in configurations(board) if (error := mean(runs, "test")) is not None]
+    ways: tuple[Way, ...] = ("alone", "batched")
+    found = [rung for error in errors for way in ways if (rung := ladder.cheapest(error, way)) is not None]
+    return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
+
+
+def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]:
     first = runs[0]
     return {
-        "model": _name(first),
-        "loss": first.loss if first.labels is None else f"{first.loss}, {first.labels} labels",
+        "model": name(first),
+        "loss": first.loss if not first.labels else f"{first.loss}, {first.labels} labels",
         "parameters": f"{first.parameters:,}",
         "test": _score(runs, "test"),
         "95 % interval": _interval(runs),
@@ -79,23 +144,91 @@ def _cells(runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]
         "1 % noise": _score(runs, "noise_1"),
         "5 % noise": _score(runs, "noise_5"),
         "residual (reference's)": _residual(runs),
-        "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s",
+        **_cost_cells(board, middle(runs)),
+        "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
         "seeds": str(len(runs)),
-        "diverged": str(_diverged(runs)),
-        "device": f"{first.machine.device} ({first.machine.name}, {first.machine.threads} threads)",
+        "diverged": str(diverged(runs)),
+        "device": _device(board, first.machine),
     }
 
 
-def _name(record: Record) -> str:
-    """The model, and what makes it another one than its defaults; what tuning found is in the record."""
+def _cost_cells(board: Board, run: Record | None) -> dict[str, str]:
+    """Of the configuration's run of median error."""
+    cells: dict[str, str] = dict.fromkeys(("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched"), "-")
+    if run is None or run.cost is None:
+        return cells
+    mark, about = board.mark(run.machine), "~" if run.cost.noisy else ""
+    cells["latency"] = f"{about}{seconds(run.cost.seconds('alone'))}{mark}"
+    cells["throughput"] = f"{about}{rate(1 / run.cost.seconds('batched'))}{mark}"
+    if run.matched is not None:
+        alone, batched, about = run.matched.alone, run.matched.batched, "~" if run.matched.noisy else ""
+        cells["solver's latency"] = f"{about}{seconds(alone.seconds)}{mark}" if alone else "-"
+        cells["solver's throughput"] = f"{about}{rate(1 / batched.seconds)}{mark}" if batched else "-"
+        cells["ratio alone, batched"] = f"{about}{_ratio(alone)}, {_ratio(batched)}"
+    return cells
+
+
+def _ratio(match: Match | None) -> str:
+    return "-" if match is None else f"{match.ratio:.2g}"
+
+
+def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> dict[str, str]:
+    mark, about = board.mark(ladder.machine), "~" if ladder.noisy else ""
+    return {
+        "model": f"solver: {rung.name}",
+        "test": f"{rung.error:.4g}",
+        "latency": f"{about}{seconds(rung.alone.median)}{mark}",
+        "throughput": f"{about}{rate(1 / rung.batched.median)}{mark}",
+        "device": _device(board, ladder.machine),
+    }
+
+
+def _device(board: Board, machine: Machine) -> str:
+    return f"{machine.device} ({machine.name}, {machine.threads} threads){board.mark(machine)}"
+
+
+def middle(runs: Sequence[Record]) -> Record | None:
+    """Of the runs whose cost was measured, that of median test error."""
+    timed = [r for r in runs if r.cost is not None and r.scores.get("test", {}).get(METRIC) is not None]
+    return sorted(timed, key=lambda r: r.scores["test"][METRIC] or 0.0)[(len(timed) - 1) // 2] if timed else None
+
+
+def name(record: Record) -> str:
+    """The model, and what makes it another one than its defaults under the task's budget; what tuning found is in the record."""
     tuned = [] if record.tuned is None else [f"tuned in {record.tuned} trials"]
-    shown = {n: v for n, v in record.changes.items() if not (tuned and (n.startswith("model.") or n == "train.learning_rate"))}
-    told = ", ".join([*tuned, *(f"{name} = {value}" for name, value in shown.items())])
+    shown = {key: v for key, v in record.changes.items() if not (tuned and (key.startswith("model.") or key == "train.learning_rate"))}
+    told = ", ".join([*tuned, *(f"{key} = {value}" for key, value in shown.items())])
     return f"{record.model} ({told})" if told else record.model
 
 
 def _is_baseline(record: Record) -> bool:
     return record.model == BASELINE and record.loss == "data" and not record.changes and record.labels is None and record.tuned is None
+
+
+def diverged(runs: Sequence[Record]) -> int:
+    return sum(r.status == "diverged" for r in runs)
+
+
+def values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
+    """Of the runs that did not diverge, one a seed."""
+    found = (r.scores.get(split, {}).get(metric) for r in runs if r.status != "diverged")
+    return [value for value in found if value is not None]
+
+
+def mean(runs: Sequence[Record], split: str, metric: str = METRIC) -> float | None:
+    """Over the seeds; None where no run has a value."""
+    found = values(runs, split, metric)
+    return math.fsum(found) / len(found) if found else None
+
+
+def _score(runs: Sequence[Record], split: str) -> str:
+    """Mean over seeds, with the standard deviation from three seeds on; a score within twice the data's own error is marked."""
+    error = mean(runs, split)
+    if error is None:
+        return "-"
+    found = values(runs, split)
+    spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= MIN_SEEDS else ""
+    return f"{error:.4g}{spread}{' (saturated)' if saturated(runs[0], split, error) else ''}"
 
 
 def _errors(runs: Sequence[Record]) -> list[list[float | None]]:
@@ -115,79 +248,83 @@ def _comparison(runs: Sequence[Record], baseline: Sequence[Record]) -> str:
     return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p = {found.p_value:.1g}"
 
 
-def _diverged(runs: Sequence[Record]) -> int:
-    return sum(r.status == "diverged" for r in runs)
-
-
-def _rank(runs: Sequence[Record]) -> float:
-    mean = _mean(runs, "test")
-    return float("inf") if mean is None else mean
-
-
-def _values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
-    values = (r.scores.get(split, {}).get(metric) for r in runs if r.status != "diverged")
-    return [value for value in values if value is not None]
-
-
-def _mean(runs: Sequence[Record], split: str) -> float | None:
-    values = _values(runs, split)
-    return statistics.fmean(values) if values else None
-
-
-def _score(runs: Sequence[Record], split: str) -> str:
-    """Mean over seeds, with the standard deviation from three seeds on; a score within twice the data's own error is marked."""
-    mean = _mean(runs, split)
-    if mean is None:
-        return "-"
-    values = _values(runs, split)
-    spread = f" ± {statistics.stdev(values):.1g}" if len(values) >= MIN_SEEDS else ""
-    floor = _floor(runs[0], split)
-    return f"{mean:.4g}{spread}{' (saturated)' if floor is not None and mean < 2 * floor else ''}"
+def saturated(record: Record, split: str, error: float) -> bool:
+    """Whether an error is within twice the data's own, so that it says no more about the model."""
+    own = floor(record, split)
+    return own is not None and error < 2 * own
 
 
 def _residual(runs: Sequence[Record]) -> str:
-    values, floor = _values(runs, "test", RESIDUAL), runs[0].physics_floor.get("test")
-    return f"{statistics.fmean(values):.3g} ({floor:.3g})" if values and floor is not None else "-"
+    residual, own = mean(runs, "test", RESIDUAL), runs[0].physics_floor.get("test")
+    return f"{residual:.3g} ({own:.3g})" if residual is not None and own is not None else "-"
 
 
-def _floor(record: Record, split: str) -> float | None:
-    """What the data of a split err by; the coarser grid has values of the test split."""
-    means = [field["relative_l2"]["mean"] for field in record.error_floor.get("test" if split == "coarser" else split, {}).values()]
+def floor(record: Record, split: str) -> float | None:
+    """The data's own mean relative L2 error, of the unknown that has the largest; None where nobody knows it.
+
+    The coarser grid has values of the test split.
+    """
+    means = [field[METRIC]["mean"] for field in record.error_floor.get("test" if split == "coarser" else split, {}).values()]
     return max(means) if means else None
+
+
+def state(board: Board) -> str:
+    """Which data a table is of, and what is known of their own error."""
+    floors = {split: floor(board.records[0], split) for split in ("test", "ood", "finer")}
+    known = ", ".join(f"{split} {error:.1e}" for split, error in floors.items() if error is not None)
+    return f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
 
 
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
-    heads, cells = _table(board)
-    lines = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *([_escape(c) for c in row] for row in cells))]
-    return "\n".join([f"## {_heading(board)}", "", f"{ABOUT} Printed by `{command}`.", "", *lines, ""])
+    heads, body = _table(board)
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
+    about = f"{ABOUT} {ABOUT_COST}" if "latency" in heads else ABOUT
+    return "\n".join([f"## {board.heading}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
 
 
-def _heading(board: Board) -> str:
-    floors = {split: _floor(board.records[0], split) for split in ("test", "ood", "finer")}
-    known = ", ".join(f"{split} {floor:.1e}" for split, floor in floors.items() if floor is not None)
-    state = f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
-    return f"{board.task}, {board.scale} ({state})"
-
-
-def _escape(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+def escaped(cell: str) -> str:
+    """A cell that cannot end its column, its row or its table."""
+    return printable(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
-    heads, cells = _table(board)
-    lines = [("", *heads), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in cells)]
+    heads, body = _table(board)
+    lines = [("", *heads), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in body)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([_heading(board), *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join([printable(board.heading), *cells, ""])
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
-    """One Markdown file for every task and scale, below `folder`; returns their paths."""
+    """One Markdown file for every dataset, below `folder`; returns their paths."""
     texts: dict[str, list[str]] = {}
     for board in all_boards:
-        texts.setdefault(board.stem, []).append(markdown(board, f"opbench table --task {board.task}"))
-    paths = [folder / f"{stem}.md" for stem in texts]
+        texts.setdefault(board.dataset, []).append(markdown(board, f"opbench table --task {board.task}"))
+    paths = [folder / f"{dataset}.md" for dataset in texts]
     for path, parts in zip(paths, texts.values(), strict=True):
         write_bytes(path, "\n".join(parts).encode())
     return paths
+
+
+def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
+    """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error."""
+    models = sorted({r.model for board in all_boards for r in board.records if not r.changes})
+    heads = ("task", "scale", "device", *models)
+    lines = [heads, ["---"] * len(heads), *(_overview(board, models) for board in all_boards)]
+    path = folder / "README.md"
+    write_bytes(path, "\n".join([OVERVIEW, *(f"| {' | '.join(cells)} |" for cells in lines), ""]).encode())
+    return path
+
+
+def _overview(board: Board, models: Sequence[str]) -> list[str]:
+    """The best row of each model that the user changed nothing of; the best of all is bold, "-" is not run and "diverged" what it says."""
+    cells, errors = {}, {}
+    for runs in reversed([runs for runs in configurations(board) if not runs[0].changes]):
+        error, model = mean(runs, "test"), runs[0].model
+        cells[model] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
+        errors[model] = math.inf if diverged(runs) or error is None else error
+    best = min(errors.values(), default=math.inf)
+    shown = [f"**{cells[m]}**" if errors.get(m) == best < math.inf else cells.get(m, "-") for m in models]
+    return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]

@@ -105,9 +105,13 @@ class DeepONet(OperatorModel):
         if isinstance(self.trunk, PodTrunk):
             self.trunk.fit(reference)
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"trunk": "shared by the batch, evaluated in each call"}
+
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         if self.one_resolution:
             same_grid(given, self.spec.grid, self.one_resolution)
         branch = self.head(self.branch(self.encoder(given))[-1])
         prediction = self.trunk(branch.unflatten(1, (self.spec.out_channels, -1)), coords)
-        return prediction.unflatten(2, given.shape[2:])
+        return prediction.unflatten(2, coords.shape[:-1])

@@ -41,6 +41,10 @@ class FastFNO(OperatorModel):
         self.pointwise = nn.ModuleList(nn.Linear(width, width) for _ in range(config.layers))
         self.projection = Projection(width, config.projection, spec.out_channels)
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"memory": "channels last", "transform": str(self.spectral[0].transform), "parameters": "real"}
+
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         """(b, c_in, *s), (*s, d) -> (b, c_out, *s)."""
         z = self.lifting(given, coords)

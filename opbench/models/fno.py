@@ -78,6 +78,10 @@ class FNO(OperatorModel):
             prediction = self._shrink(prediction, axis)
         return prediction
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"memory": "channels first", "transform": "fft", "parameters": "real parts of complex weights"}
+
     def provenance(self) -> dict[str, str]:
         """The library's version, which does not identify its code, and the sha256 of the files that do."""
         parts = (self.network, self.network.fno_blocks, self.network.fno_blocks.convs[0])

@@ -59,6 +59,10 @@ class IFNO(OperatorModel):
     def final(self) -> bool:
         return self.steps == self.config.depth
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"memory": "channels last", "transform": self.spectral.transform, "parameters": "real"}
+
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         """(b, c_in, *s), (*s, d) -> (b, c_out, *s)."""
         z = self.lifting(given, coords)

@@ -88,6 +88,10 @@ class MultiONet(OperatorModel):
             spec.out_channels,
         )
 
+    @property
+    def layout(self) -> dict[str, str]:
+        return {"trunk": "shared by the batch, evaluated in each call"}
+
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
         prediction = self.core(trunk_features(coords, self.spec.grid), self.encoder(given))
-        return prediction.unflatten(2, given.shape[2:])
+        return prediction.unflatten(2, coords.shape[:-1])

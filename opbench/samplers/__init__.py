@@ -22,6 +22,11 @@ class Sampler(Frozen, ABC):
         """Whether samples differ, so whether a model must be told."""
         return True
 
+    @property
+    def jumps(self) -> bool:
+        """Whether fields jump, so that between a grid's points the nearest value is the best guess."""
+        return False
+
     @abstractmethod
     def draw(self, rng: np.random.Generator, grid: Grid) -> np.ndarray | float:
         """One sample, float64 (*grid.shape), or a number where it is constant in space.

@@ -42,6 +42,10 @@ class Blocks(Placed):
             raise ValueError(f"between: needs low < high{' and low > 0' if self.log else ''}, got {list(self.between)}")
         return self
 
+    @property
+    def jumps(self) -> bool:
+        return True
+
     def place(self, places: np.random.Generator, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         if len(self.cells) != grid.dims:
             raise OpbenchError(f"blocks: cells: expected one entry an axis, {grid.dims}, got {len(self.cells)}")

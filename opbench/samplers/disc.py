@@ -32,6 +32,10 @@ class Disc(Placed):
     def random(self) -> bool:
         return not self.centre or vary(self.count, self.radius, self.inside, self.outside, *self.centre)
 
+    @property
+    def jumps(self) -> bool:
+        return self.width == 0
+
     def place(self, places: np.random.Generator, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         count = pick_count(places, self.count)
         middles, radii = centres(places, self.centre, grid, count, "disc"), pick(places, self.radius, count)

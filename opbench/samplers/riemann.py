@@ -44,6 +44,10 @@ class Riemann(Placed):
             raise ValueError(f"states: log = true needs positive ranges, got {self.states}")
         return self
 
+    @property
+    def jumps(self) -> bool:
+        return self.width == 0
+
     def place(self, places: np.random.Generator, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         if grid.dims < len(self.position):
             raise OpbenchError(f"riemann: four quadrants need two axes, got {grid.dims}; give two states")

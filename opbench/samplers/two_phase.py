@@ -23,6 +23,10 @@ class TwoPhase(Sampler):
     alpha: float = Field(gt=0)
     modes: int = Field(gt=0)
 
+    @property
+    def jumps(self) -> bool:
+        return True
+
     def draw(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         law = GaussianField(sampler="gaussian_field", amplitude=1.0, tau=self.tau, alpha=self.alpha, modes=self.modes)
         return np.where(law.draw(rng, grid) >= 0, self.high, self.low)

@@ -164,17 +164,7 @@ def nodes_are_cheaper(lines: Lines, mirror: Mirror, times: Sequence[float]) -> b
 def _stepped(posed: Posed, times: Sequence[float], tolerance: float, order: int | None, scheme: Scheme) -> tuple[Tensor, int, str]:
     assert isinstance(posed.pde, EvolutionPDE)
     assert posed.initial is not None
-    used = (PERIODIC_ORDER if all(posed.grid.periodic) else 4 if posed.pde.dissipative else 2) if order is None else order
-    if used > 4 and not posed.pde.dissipative and not all(posed.grid.periodic):
-        raise OpbenchError(
-            f"{posed.name}: order {used} is unstable between these ends, since nothing damps it; take order 2 or 4, or other conditions"
-        )
-    if scheme == "spectral":
-        d, words = Spectral(posed.grid, posed.device), "spectral derivatives"
-    elif all(posed.grid.periodic):
-        d, words = Circulant(posed.grid, used, posed.device), f"central finite differences of order {used}"
-    else:
-        d, words = FiniteDifference(posed.grid, used), f"finite differences of order {used}, one-sided at the ends"
+    d, used, words = differences(posed, order, scheme)
     if isinstance(d, Fourier):
         try:
             values, steps = evolve(Semidiscrete(posed.pde, d, posed.given), posed.initial, times, tolerance)
@@ -183,6 +173,21 @@ def _stepped(posed: Posed, times: Sequence[float], tolerance: float, order: int 
             pass  # a coefficient of the linear part varies in space: nothing to exponentiate
     values, steps, pair = march(Lines(posed, d, used), posed.initial, times, tolerance)
     return values, steps, f"{words}, {pair} with error-controlled steps"
+
+
+def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourier | FiniteDifference, int, str]:
+    """What differentiates an evolution equation without mirrors, its order, and both in words."""
+    assert isinstance(posed.pde, EvolutionPDE)
+    used = (PERIODIC_ORDER if all(posed.grid.periodic) else 4 if posed.pde.dissipative else 2) if order is None else order
+    if used > 4 and not posed.pde.dissipative and not all(posed.grid.periodic):
+        raise OpbenchError(
+            f"{posed.name}: order {used} is unstable between these ends, since nothing damps it; take order 2 or 4, or other conditions"
+        )
+    if scheme == "spectral":
+        return Spectral(posed.grid, posed.device), used, "spectral derivatives"
+    if all(posed.grid.periodic):
+        return Circulant(posed.grid, used, posed.device), used, f"central finite differences of order {used}"
+    return FiniteDifference(posed.grid, used), used, f"finite differences of order {used}, one-sided at the ends"
 
 
 def _equation(equation: str | type[PDE]) -> PDE:

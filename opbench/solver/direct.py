@@ -4,12 +4,9 @@ Damping and stopping look at the next, simplified correction, so units and scali
 Nonlinear Problems, 2004, algorithm NLEQ-ERR).
 """
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from opbench.boundary import evaluated
 from opbench.errors import SolverError
 from opbench.solver.factor import SINGULAR, Factor
 from opbench.solver.jacobian import Colouring, Pullback, assemble, reproduces
@@ -35,22 +32,10 @@ def solve_direct(posed: Posed, order: int, tolerance: float) -> tuple[Tensor, in
     """
     factors, states, steps = Factors(posed), [], 0
     for sample in range(posed.samples):
-        state, taken = newton(System(_one(posed, sample), order), factors, tolerance)
+        state, taken = newton(System(posed.sample(sample), order), factors, tolerance)
         states.append(state)
         steps = max(steps, taken)
     return torch.cat(states, dim=1).to(posed.device), steps
-
-
-def _one(posed: Posed, sample: int) -> Posed:
-    """One sample of a problem, on the CPU."""
-
-    def chosen(value: Tensor, *_) -> Tensor:
-        own = value[sample : sample + 1] if value.ndim > posed.grid.dims and len(value) > 1 else value
-        return own.cpu()
-
-    given = {name: chosen(value) for name, value in posed.given.items()}
-    initial = None if posed.initial is None else posed.initial[:, sample : sample + 1].cpu()
-    return replace(posed, given=given, initial=initial, ends=evaluated(posed.ends, chosen), samples=1, device="cpu")
 
 
 class Factors:

@@ -36,6 +36,7 @@ class Semidiscrete:
         self.symbol = self._probe()
         self.has_nonlinear = type(pde).nonlinear is not EvolutionPDE.nonlinear
         self.coupled = self.symbol.ndim > d.grid.dims + 2
+        self._coefficients: dict[float, Coefficients] = {}
 
     def unknown(self, state: Tensor):
         """The state as the equation knows it: a sole unknown as it is, several as a mapping by name."""
@@ -51,7 +52,10 @@ class Semidiscrete:
         return self._stack(self.pde.nonlinear(self.unknown(state), self.given, self.d))
 
     def coefficients(self, step: float) -> Coefficients:
-        return coefficients(self.symbol, step, phi_matrices if self.coupled else phi_numbers)
+        """Of one step, kept for the next solve too."""
+        if step not in self._coefficients:
+            self._coefficients[step] = coefficients(self.symbol, step, phi_matrices if self.coupled else phi_numbers)
+        return self._coefficients[step]
 
     def _probe(self) -> Tensor:
         """The linear part's symbol: its responses to a unit impulse of each unknown, whose own Fourier coefficients are all 1.
@@ -88,7 +92,6 @@ def evolve(system: Semidiscrete, initial: Tensor, times: Sequence[float], tolera
     """
     state = torch.fft.rfftn(initial, dim=system.d.dim)
     rate = system.nonlinear(state)
-    ladder: dict[float, Coefficients] = {}
     values, level, steps, previous, error = [initial], 0, 0, None, 0.0
     for start, stop in itertools.pairwise(times):
         interval = float(f"{stop - start:.12e}")  # equal intervals share their coefficients whatever their last bits say
@@ -97,9 +100,7 @@ def evolve(system: Semidiscrete, initial: Tensor, times: Sequence[float], tolera
         position, previous = 0, interval
         while position < 2**level:
             step = interval / 2**level
-            if step not in ladder:
-                ladder[step] = system.coefficients(step)
-            new, new_rate, error = _step(system, state, rate, ladder[step])
+            new, new_rate, error = _step(system, state, rate, system.coefficients(step))
             steps += 1
             if not error <= tolerance:  # a NaN is refused too
                 level, position = level + 1, position * 2

@@ -1,7 +1,7 @@
 """A problem that is ready to be solved: every given value a tensor, every end of every bounded axis with its condition."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,17 @@ class Posed:
     def unknown(self, values: Any) -> Any:
         """Arrays of the unknowns as the equation takes them: a sole one as it is, several as a mapping by name."""
         return values[0] if len(self.unknowns) == 1 else {field.name: v for field, v in zip(self.unknowns, values, strict=True)}
+
+    def sample(self, index: int) -> "Posed":
+        """One sample of the problem, on the CPU."""
+
+        def chosen(value: Tensor, *_) -> Tensor:
+            own = value[index : index + 1] if value.ndim > self.grid.dims and len(value) > 1 else value
+            return own.cpu()
+
+        given = {name: chosen(value) for name, value in self.given.items()}
+        initial = None if self.initial is None else self.initial[:, index : index + 1].cpu()
+        return replace(self, given=given, initial=initial, ends=evaluated(self.ends, chosen), samples=1, device="cpu")
 
 
 def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu") -> tuple[Posed, bool]:

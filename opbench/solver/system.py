@@ -1,10 +1,12 @@
 """A steady equation and what holds at its ends, as one function of the nodes' values."""
 
 from math import comb
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from opbench.derivatives import Derivatives
 from opbench.derivatives.stencil import weights
 from opbench.errors import SolverError
 from opbench.pde import SteadyPDE
@@ -43,18 +45,13 @@ class System:
     def __call__(self, state: Tensor) -> Tensor:
         rows = self._rows(state)
         for index, strength in self.smoothing.items():
-            rows[index] = self._extrapolated(rows[index] + strength * self._sawtooth(state[index]), state[index])
+            rows[index] = self._extrapolated(rows[index] + strength * sawtooth(self.d, state[index]), state[index])
         return self.ends.replace(torch.stack(rows), state)
 
     def _rows(self, state: Tensor) -> list[Tensor]:
         found = self.pde.residual(self.posed.unknown(list(state)), self.posed.given, self.d)
         parts = [found[field.name] for field in self.posed.unknowns] if len(self.posed.unknowns) > 1 else [found]
         return [torch.as_tensor(part, dtype=torch.float64).expand(state.shape[1:]) for part in parts]
-
-    def _sawtooth(self, field: Tensor) -> Tensor:
-        """Twice differenced less its second derivative: as small as the stencils' errors on what is smooth, large on sawteeth."""
-        twice = [self.d.partial(self.d.partial(field, axis), axis) for axis in self.d.axes]
-        return torch.stack(twice).sum(0) - self.d.laplacian(field)
 
     def _extrapolated(self, rows: Tensor, field: Tensor) -> Tensor:
         """`rows`, but at ends the difference from the polynomial through the nodes inside, a degree above the stencils' order."""
@@ -94,6 +91,14 @@ class System:
         for wraps in self.posed.grid.periodic:
             field = field.mean(dim=1) if wraps else _average(field, self.d.order)
         return field
+
+
+def sawtooth(d: Derivatives, field: Any) -> Any:
+    """Twice differenced less its second derivative: as small as the stencils' errors on what is smooth, large on sawteeth."""
+    twice = -d.laplacian(field)
+    for axis in d.axes:
+        twice = d.partial(d.partial(field, axis), axis) + twice
+    return twice
 
 
 def _average(field: Tensor, order: int) -> Tensor:

@@ -1,0 +1,408 @@
+"""Records -> one HTML page with tables, plots and the provenance of every run; it needs no server and asks nothing of any network."""
+
+import hashlib
+import statistics
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from opbench.atomic import write_bytes
+from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
+from opbench.leaderboard.markup import Markup, element, raw
+from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values
+from opbench.record import Record, Way
+from opbench.version import __version__
+
+SPLITS = ("test", "ood", "finer")
+TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
+DASH = "\N{EN DASH}"  # where there is no number
+RATIO = 20.0  # where the performance profile ends
+Runs = Sequence[Record]
+Column = tuple[str, Any]
+
+
+def write(records: Iterable[Record], folder: Path) -> Path:
+    """folder/index.html."""
+    path = folder / "index.html"
+    write_bytes(path, render(records).encode())
+    return path
+
+
+def render(records: Iterable[Record]) -> str:
+    """The page. What a record says appears as text, whatever it is; a policy in its head forbids all but its own style and script."""
+    found = boards(records)
+    style, script = (raw(Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
+    policy = f"default-src 'none'; style-src '{_sum(style)}'; script-src '{_sum(script)}'; base-uri 'none'; form-action 'none'"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", "opbench leaderboards"),
+        element("style", style),
+    )
+    colours = {model: i for i, model in enumerate(sorted({r.model for board in found for r in board.records}))}
+    body = element(
+        "body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer()
+    )
+    return f"<!doctype html>\n{element('html', head, body, element('script', script), lang='en')}\n"
+
+
+def _sum(content: str) -> str:
+    """As a content security policy names an inline style or script."""
+    return f"sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _header(found: Sequence[Board]) -> Markup:
+    records = [r for board in found for r in board.records]
+    facts = (
+        f"{len({board.dataset for board in found})} datasets, {len({r.model for r in records})} models, {len(records)} training runs"
+        + (f", the latest of {max(r.date for r in records)[:10]}" if records else "")
+    )
+    return element(
+        "header",
+        element("a", "Skip to the tables", href="#tables", class_="skip"),
+        element("h1", "Which neural operator, on which equation, at what cost"),
+        element(
+            "p",
+            "opbench trains every model under one budget a task, on data from a verified solver whose own error is known, "
+            "and keeps a record of each run that anybody can check.",
+            class_="lead",
+        ),
+        element("p", f"{facts}.", class_="soft"),
+    )
+
+
+def _footer() -> Markup:
+    return element("footer", element("p", f"Rendered by opbench {__version__} from the records beside this page, never edited."))
+
+
+def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
+    """Every task's error by model, and how near to the best each model is over all tasks."""
+    models = sorted({r.model for board in found for r in board.records if not r.changes}, key=lambda model: _standing(model, found))
+    head = element("tr", element("th", "task", scope="col"), [element("th", model, scope="col") for model in models])
+    rows = [_overview_row(board, index, models) for index, board in enumerate(found)]
+    caption = element("caption", "Mean relative L2 error on the test split, by task and model")
+    table = element("table", caption, element("thead", head), element("tbody", rows, class_="plain"))
+    return element(
+        "section",
+        element("h2", "All tasks"),
+        element(
+            "p",
+            "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings. "
+            "Lower is better; the best is bold. Models that are more often near the best stand further left.",
+            class_="soft",
+        ),
+        element("div", table, class_="scroll", tabindex=0, role="region", aria_label="All tasks"),
+        _profiles(found, models, colours),
+    )
+
+
+def _own(board: Board) -> dict[str, float]:
+    """Each model's least mean test error without changes of the user; models that diverged are not there."""
+    errors: dict[str, float] = {}
+    for runs in configurations(board):
+        error = mean(runs, "test")
+        if not runs[0].changes and not diverged(runs) and error is not None:
+            errors.setdefault(runs[0].model, error)
+    return errors
+
+
+def _standing(model: str, found: Sequence[Board]) -> tuple[float, str]:
+    """Less the nearer a model's errors are to the best, all tasks weighing the same."""
+    nearness = (min(errors.values()) / errors[model] if errors.get(model) else float(model in errors) for errors in map(_own, found))
+    return -sum(nearness), model
+
+
+def _overview_row(board: Board, index: int, models: Sequence[str]) -> Markup:
+    errors = _own(board)
+    best, there = min(errors.values(), default=None), {r.model for r in board.records if not r.changes}
+    cells = [
+        element("td", f"{errors[m]:.4g}", class_="best" if errors[m] == best else None)
+        if m in errors
+        else element("td", element("small", "diverged" if m in there else DASH))
+        for m in models
+    ]
+    link = element("a", board.task, href=f"#board-{index}")
+    return element("tr", element("th", link, " ", element("small", f"{board.scale}, {board.device}"), scope="row"), cells)
+
+
+def _profiles(found: Sequence[Board], models: Sequence[str], colours: Mapping[str, int]) -> Markup | None:
+    """Part of the tasks on which a model's error is at most a factor above the best one's (Dolan and Moré, 2002)."""
+    tables = [errors for errors in map(_own, found) if errors]
+    if len(tables) < 2:
+        return None
+    series = {}
+    for model in models:
+        ratios = sorted(_ratio(errors[model], min(errors.values())) for errors in tables if model in errors)
+        points = [(ratio, (i + 1) / len(tables)) for i, ratio in enumerate(ratios) if ratio <= RATIO]
+        series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
+    x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
+    y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
+    words = (
+        f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
+    )
+    more = "A run that diverged or is missing counts as never."
+    return element(
+        "div",
+        element("figure", lines("Performance profiles", series, colours, x, y, steps=True), element("figcaption", words + more)),
+        class_="figures",
+    )
+
+
+def _ratio(error: float, best: float) -> float:
+    return error / best if best > 0 else 1.0 if error == best else float("inf")
+
+
+def _controls(found: Sequence[Board]) -> Markup:
+    records = [r for board in found for r in board.records]
+    metrics = sorted({metric for r in records for scores in r.scores.values() for metric in scores}, key=lambda m: (m != METRIC, m))
+    splits = [split for split in SPLITS if any(split in r.scores for r in records)]
+    return element(
+        "form",
+        _select("task", sorted({board.task for board in found}), "all tasks"),
+        _select("device", sorted({board.device for board in found}), "all devices"),
+        _select("loss", sorted({r.loss for r in records}), "all losses"),
+        _select("split", splits, "all splits"),
+        _select("metric", metrics),
+        _select("track", TRACKS, "both tracks"),
+        element("label", "model", element("input", name="model", type="search", autocomplete="off")),
+        element("button", "Reset", type="reset"),
+        element("output", aria_live="polite"),
+        id="tables",
+        aria_label="Choose what the tables show",
+    )
+
+
+def _select(title: str, choices: Iterable[str], every: str | None = None) -> Markup:
+    options = [element("option", choice, value=choice) for choice in choices]
+    first = [] if every is None else [element("option", every, value="")]
+    return element("label", title, element("select", first, options, name=title))
+
+
+def _sections(found: Sequence[Board], colours: Mapping[str, int]) -> list[Markup]:
+    return [_section(board, index, colours) for index, board in enumerate(found)]
+
+
+def _section(board: Board, index: int, colours: Mapping[str, int]) -> Markup:
+    kind = board.task.removeprefix(f"{board.dataset}/")
+    groups = configurations(board)
+    columns = _columns(board, groups)
+    heads = [element("th", element("button", title, type="button"), scope="col", **about) for title, about, _ in columns]
+    rows = [_row(runs, columns, f"run-{index}-{row}") for row, runs in enumerate(groups)]
+    caption = element("caption", f"{board.task}, {board.scale}, {board.device}: a row for each configuration; column heads sort")
+    table = element("table", caption, element("thead", element("tr", heads, element("th", "", scope="col"))), rows)
+    return element(
+        "section",
+        element("h2", board.dataset, " ", element("small", f"{kind}, {board.scale}, {board.device}")),
+        element("p", f"{state(board)}.", class_="soft"),
+        element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{board.task} on {board.device}"),
+        _figures(groups, colours),
+        class_="board",
+        id=f"board-{index}",
+        data_task=board.task,
+        data_device=board.device,
+    )
+
+
+def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, Any], Any]]:
+    """(title, attributes of the head, cell of runs). Of the metrics, all but the first start hidden."""
+    words = {"class_": "words", "data_words": True}
+    metrics = sorted({m for r in board.records for scores in r.scores.values() for m in scores}, key=lambda m: (m != METRIC, m))
+    splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
+    scores = [
+        (split, {"data_metric": m, "data_split": split, "hidden": m != METRIC, "title": f"{m} on {split}"}, _scored(m, split, groups))
+        for m in metrics
+        for split in splits
+    ]
+    costs = [column for column in COSTS if any(column[2]([r]) is not None for r in board.records)]
+    numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in costs]
+    return [
+        ("model", words, lambda runs: None),
+        ("loss", words, lambda runs: element("td", _loss(runs[0]), class_="words")),
+        *scores,
+        *numbers,
+        ("seeds", {}, _seeds),
+        ("machine", words, lambda runs: element("td", element("small", _machine(runs[0])), class_="words")),
+    ]
+
+
+def _loss(record: Record) -> str:
+    return record.loss if record.labels is None else f"{record.loss}, {record.labels} labels"
+
+
+def _machine(record: Record) -> str:
+    return f"{record.machine.name}, {record.machine.threads} thread{'s' if record.machine.threads > 1 else ''}"
+
+
+def _seeds(runs: Runs) -> Markup:
+    failed = element("small", f" {diverged(runs)} diverged") if diverged(runs) else None
+    return element("td", str(len(runs)), failed, data_v=len(runs))
+
+
+def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
+    """The cell of a score: mean over seeds, with the standard deviation from three on."""
+    best = min((m for runs in groups if (m := mean(runs, split, metric)) is not None), default=None)
+
+    def cell(runs: Runs) -> Markup:
+        error, found, hidden = mean(runs, split, metric), values(runs, split, metric), metric != METRIC
+        if error is None:
+            return element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split))
+        spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
+        mark = " saturated" if metric == METRIC and saturated(runs[0], split, error) else ""
+        about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best else None}
+        return element("td", f"{error:.4g}", element("small", spread + mark) if spread or mark else None, **about)
+
+    return cell
+
+
+def _plain(value: Any, form: str) -> Any:
+    def cell(runs: Runs) -> Markup:
+        found = value(runs)
+        return element("td", element("small", DASH)) if found is None else element("td", form.format(found), data_v=f"{found:.6g}")
+
+    return cell
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _latency(record: Record) -> float | None:
+    return 1e3 * record.cost.seconds("alone") if record.cost else None
+
+
+def _throughput(record: Record) -> float | None:
+    return 1 / record.cost.seconds("batched") if record.cost else None
+
+
+def _solver_ratio(record: Record, way: Way) -> float | None:
+    match = record.matched.match(way) if record.matched else None
+    return match and match.ratio
+
+
+COSTS = (
+    ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}"),
+    ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s"),
+    ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms"),
+    ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
+    (
+        "solver",
+        "error-matched solver's seconds over the model's, one sample",
+        lambda runs: _median(_solver_ratio(r, "alone") for r in runs),
+        "{:.3g} ×",
+    ),
+    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), "{:.3g} ×"),
+)
+
+
+def _row(runs: Runs, columns: Sequence[tuple[str, dict[str, Any], Any]], place: str) -> Markup:
+    """The configuration's row and, hidden below it, all that is known of its runs."""
+    first = runs[0]
+    changes = name(first).removeprefix(first.model)
+    head = element("th", first.model, element("small", changes) if changes else None, scope="row")
+    cells = [cell(runs) for _, _, cell in columns[1:]]
+    button = element("button", "details", type="button", class_="details", aria_expanded="false", aria_controls=place)
+    more = element("tr", element("td", _details(runs), colspan=len(columns) + 1), class_="more", id=place, hidden=True)
+    about = {"data_model": first.model.lower(), "data_loss": first.loss, "data_track": track(first)}
+    return element("tbody", element("tr", head, cells, element("td", button)), more, **about)
+
+
+def track(record: Record) -> str:
+    """ "closed" for a run under the task's own budget and on all its labels, "open" for any other."""
+    budget = {"train.epochs", "train.batch_size"}
+    return "open" if budget & record.changes.keys() or record.labels is not None else "closed"
+
+
+def _details(runs: Runs) -> Markup:
+    first, newest = runs[0], max(runs, key=lambda r: r.date)
+    facts = {
+        "command": element("code", newest.command),
+        "settings": _pairs(first.settings),
+        "training": _pairs(first.training),
+        "loss": _pairs(first.loss_settings),
+        "test error by seed": ", ".join(f"seed {r.seed}: {_seen(r)}" for r in sorted(runs, key=lambda r: r.seed)),
+        "best epoch": ", ".join(str(r.best_epoch) for r in runs if r.best_epoch is not None),
+        "not scored": _pairs(first.not_scored),
+        "roll-out": "; ".join(
+            f"{split}: stable {r.stable:.0%}, correlated until {r.correlation_time}" for split, r in first.rollouts.items()
+        ),
+        "solver matched": _solver(first),
+        "track": f"{track(first)}: {TRACKS[track(first)]}",
+        "machine": f"{first.machine.device}, {_machine(first)}{', TF32' if first.machine.tf32 else ''}",
+        "date": newest.date[:19],
+        "opbench": f"{newest.opbench}, commit {(newest.commit or 'unknown')[:12]}{', with uncommitted changes' if newest.dirty else ''}",
+        "versions": _pairs({key: version for key, version in newest.versions.items() if version}),
+        "data": element("code", first.data_fingerprint),
+        "model's source": element("code", first.source_sha256),
+        "weights": [element("code", r.weights_sha256 or "none", " ") for r in runs],
+    }
+    return element("dl", [[element("dt", key), element("dd", value)] for key, value in facts.items() if value])
+
+
+def _seen(record: Record) -> str:
+    error = record.scores.get("test", {}).get(METRIC)
+    return "diverged" if record.status == "diverged" or error is None else f"{error:.5g}"
+
+
+def _solver(record: Record) -> str:
+    ways = {"one sample": "alone", "in batches": "batched"}
+    found = {title: record.matched.match(way) for title, way in ways.items()} if record.matched else {}  # pyright: ignore[reportArgumentType]
+    return "; ".join(f"{title}: {match.name}, error {match.error:.3g}, {match.seconds:.3g} s" for title, match in found.items() if match)
+
+
+def _pairs(mapping: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in mapping.items())
+
+
+def _figures(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
+    shown = [runs for runs in groups if not diverged(runs)]
+    drawn = [_pareto(shown, colours, *axis) for axis in PARETO]
+    found = [figure for figure in (*drawn, _growth(shown, colours)) if figure is not None]
+    return element("div", found, class_="figures") if found else None
+
+
+PARETO = (
+    ("training time in s", lambda runs: _median(r.seconds.get("training_wall") for r in runs)),
+    ("latency of one sample in ms", lambda runs: _median(_latency(r) for r in runs)),
+    ("parameters", lambda runs: runs[0].parameters),
+)
+
+
+def _pareto(groups: Sequence[Runs], colours: Mapping[str, int], label: str, cost: Any) -> Markup | None:
+    points, shades = {}, {}
+    for runs in groups:
+        error, price, title = mean(runs, "test"), cost(runs), _title(runs[0])
+        if error and price and title not in points:
+            points[title], shades[title] = (price, error), colours[runs[0].model]
+    if len(points) < 2:
+        return None
+    words = f"Test error against {label}; the dashed line joins models that no other beats in both."
+    return element("figure", scatter(f"Error and {label}", points, shades, label, "relative L2 error"), element("figcaption", words))
+
+
+def _title(record: Record) -> str:
+    return name(record) if record.loss == "data" else f"{name(record)}, {_loss(record)}"
+
+
+def _growth(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
+    """Error against time of roll-outs on test, the median over seeds."""
+    series, shades = {}, {}
+    for runs in groups:
+        rolled = [r.rollouts["test"] for r in runs if "test" in r.rollouts]
+        columns = [
+            (time, _median(errors[METRIC][i] for roll in rolled if i < len((errors := roll.errors).get(METRIC, ()))))
+            for i, time in enumerate(rolled[0].times if rolled else ())
+        ]
+        points = [(time, error) for time, error in columns if error]
+        title = _title(runs[0])
+        if len(points) > 1 and title not in series:
+            series[title], shades[title] = points, colours[runs[0].model]
+    if not series:
+        return None
+    x, y = axes([point for points in series.values() for point in points], "time in s", "relative L2 error", log_x=False)
+    words = "Error of a model fed its own output, against time; median over seeds of the mean over samples."
+    return element("figure", lines("Error against time", series, shades, x, y), element("figcaption", words))

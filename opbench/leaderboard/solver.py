@@ -1,0 +1,104 @@
+"""Records and ladders -> Markdown: what it costs to be exactly as wrong as each model with our own solver."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from opbench.atomic import write_bytes
+from opbench.ladder import Ladder, Rung
+from opbench.leaderboard.table import Board, configurations, escaped, middle, name
+from opbench.leaderboard.words import rate, seconds
+from opbench.record import Record, Way
+
+FILE = "solver.md"
+WAYS: dict[Way, str] = {"alone": "One sample alone", "batched": "In full batches"}
+ABOUT = """# What a solver costs that is as wrong as the model
+
+Rendered from records and ladders by `opbench table`; `opbench evaluate` measures the ladder of its task and machine where there is none.
+
+The solver is opbench's own, loosened until it errs as much as a network: coarse grids, low orders, large tolerances, in float64, on the
+network's device and batched as it is, its answer interpolated to the task's points; on periodic axes a spectral scheme beside it, for
+steady equations scipy's sparse LU. Of each model the seed of median error is shown with the cheapest solve that errs no more. A ratio is
+solver seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which training and the data
+generated for it have paid, "never" where the solver is no slower. What follows from grid and step alone is prepared beforehand, as
+weights are. It is a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour. ~: timed while
+the machine was busy.
+"""
+MODELS = ("model", "error", "solver", "its error", "model's seconds", "solver's seconds", "ratio", "break-even")
+LADDER = ("solver", "error", "error without interpolation", "one alone", "in batches", "batch")
+
+
+def write_solver(boards: Sequence[Board], folder: Path) -> list[Path]:
+    """Write folder/solver.md where any board has a ladder; its path."""
+    parts = [section(board, ladder) for board in boards for ladder in board.ladders]
+    if not parts:
+        return []
+    write_bytes(folder / FILE, "\n".join([ABOUT, *parts]).encode())
+    return [folder / FILE]
+
+
+def section(board: Board, ladder: Ladder) -> str:
+    """What one task's ladder says of its models on one machine."""
+    machine = ladder.machine
+    runs = [(name(run), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == machine and run.matched]
+    lines = [f"## {board.heading}", "", f"On {machine.device} ({machine.name}, {machine.threads} threads), {_clock(ladder)}."]
+    for way, title in WAYS.items():
+        lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(title, run, way) for title, run in runs])]
+    front = {rung.name: rung for way in WAYS for rung in ladder.front(way)}
+    rungs = sorted(front.values(), key=lambda rung: -rung.error)
+    about = (
+        f"Errors are means over {ladder.samples} test samples; interpolation: {ladder.interpolation}. Training and validation data cost "
+    )
+    about += f"{seconds(ladder.generation_seconds)}: {ladder.generation}."
+    return "\n".join([*lines, "", "### The ladder", "", about, "", *_table(LADDER, [_rung_cells(rung) for rung in rungs]), ""])
+
+
+def _clock(ladder: Ladder) -> str:
+    return (
+        "in seconds of the processor's own clock, which a busy machine does not stretch" if ladder.clock == "processor" else "in wall time"
+    )
+
+
+def _said(runs: Sequence[tuple[str, Record]], way: Way) -> str:
+    """What the table says in plain words, whichever way it falls."""
+    matches = [(match.ratio, title) for title, run in runs if run.matched and (match := run.matched.match(way))]
+    if not matches:
+        return "No model was matched."
+    faster = sorted(((ratio, name) for ratio, name in matches if ratio > 1), reverse=True)
+    slower = sorted((ratio, name) for ratio, name in matches if ratio <= 1)
+    said = []
+    if faster:
+        said.append(
+            f"{_counted(len(faster), matches)} faster than the solver that errs no more, by up to {faster[0][0]:.2g} times ({faster[0][1]})"
+        )
+    if slower:
+        said.append(f"{_counted(len(slower), matches)} slower than the solver, by up to {1 / slower[0][0]:.2g} times ({slower[0][1]})")
+    unmatched = len(runs) - len(matches)
+    left = [f"{unmatched} err less than every rung"] if unmatched else []
+    return f"At equal error {'; '.join([*said, *left])}."
+
+
+def _counted(count: int, matches: Sequence) -> str:
+    return f"{count} of {len(matches)} models {'is' if count == 1 else 'are'}"
+
+
+def _model_cells(name: str, run: Record, way: Way) -> tuple[str, ...]:
+    assert run.cost is not None
+    assert run.matched is not None
+    match, about = run.matched.match(way), "~" if run.matched.noisy else ""
+    own = f"{about}{seconds(run.cost.seconds(way))}"
+    if match is None:
+        return (name, f"{run.matched.error:.4g}", "none errs as little", "-", own, "-", "-", "-")
+    even = "never" if match.break_even is None else f"{about}{float(f'{match.break_even:.2g}'):,.0f}"
+    solver = f"{about}{seconds(match.seconds)}"
+    return (name, f"{run.matched.error:.4g}", match.name, f"{match.error:.3g}", own, solver, f"{about}{match.ratio:.2g}", even)
+
+
+def _rung_cells(rung: Rung) -> tuple[str, ...]:
+    own = "-" if rung.own_error is None else f"{rung.own_error:.3g}"
+    each = f"{seconds(rung.batched.median)} ({rate(1 / rung.batched.median)})"
+    return (rung.name, f"{rung.error:.3g}", own, seconds(rung.alone.median), each, str(rung.batch_size))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = (heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows))
+    return ["| " + " | ".join(cells) + " |" for cells in lines]

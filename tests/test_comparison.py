@@ -1,0 +1,108 @@
+"""compare: what is there is reused, who wins is said by intervals, and weak places are named with their numbers."""
+
+import pytest
+
+from opbench.comparison import Contest, contest, summary, text, verdict, weaknesses
+from opbench.errors import OpbenchError
+from opbench.record import Machine
+from records import record
+
+
+def runs(model: str, errors: list[float], spread: float = 0.0, count: int = 3, **changes) -> tuple:
+    """Seeds whose samples have these errors, each seed's a little apart."""
+    made = []
+    for seed in range(count):
+        samples = [error * (1 + spread * (seed - 1)) for error in errors]
+        mean = sum(samples) / len(samples)
+        scores = {"test": {"relative_l2": mean}, "ood": {"relative_l2": 2 * mean}}
+        about = {"scores": scores, "per_sample": {"test": {"relative_l2": samples}}, "seed": seed}
+        made.append(record(model=model, **(about | changes)))
+    return tuple(made)
+
+
+SAMPLES = [0.1 + 0.01 * i for i in range(12)]
+
+
+def held(**others) -> Contest:
+    return Contest("burgers_1d/trajectory", "mini", runs("mine", SAMPLES, 0.01), others, 0)
+
+
+def test_who_wins_is_said_by_the_interval_and_left_open_where_it_holds_one():
+    half, double = ([factor * error for error in SAMPLES] for factor in (0.5, 2.0))
+    mixed = [error * (1.3 if i % 2 else 0.7) for i, error in enumerate(SAMPLES)]
+    found = held(good=runs("good", half, 0.01), bad=runs("bad", double, 0.01), like=runs("like", mixed, 0.01))
+    assert verdict(found) == "mine is better than bad; worse than good; not told apart from like"
+    (row,) = (line.split("  ") for line in text(found).splitlines() if line.startswith("bad "))
+    cells = [cell.strip() for cell in row if cell.strip()]
+    assert cells[2] == "2"
+    low, high = map(float, cells[3].split(" to "))
+    assert low <= 2 <= high
+
+
+def test_below_three_seeds_means_alone_decide_and_no_interval_is_given():
+    found = Contest("t", "mini", runs("mine", SAMPLES, count=2), {"fno": runs("fno", [2 * e for e in SAMPLES], count=2)}, 0)
+    assert verdict(found) == "mine is better than fno"
+    assert "fewer than 3 seeds: no interval and no test is given" in text(found)
+    assert " to " not in text(found).splitlines()[3]
+
+
+def test_a_model_that_diverged_loses():
+    diverged = runs("mine", SAMPLES, status="diverged")
+    assert verdict(Contest("t", "mini", diverged, {"fno": runs("fno", SAMPLES)}, 0)) == "mine is worse than fno"
+    assert verdict(Contest("t", "mini", runs("fno", SAMPLES), {"mine": diverged}, 0)) == "fno is better than mine"
+
+
+def test_the_worst_samples_and_the_growth_on_other_splits_are_named():
+    lines = weaknesses(held(fno=runs("fno", SAMPLES)))
+    assert lines[0] == "worst samples of test: 11 (0.21), 10 (0.2), 9 (0.19); median 0.155"
+    assert lines[1] == "error on ood over that on test: mine 2, fno 2"
+
+
+def test_a_metric_in_which_another_is_ahead_by_more_is_named():
+    def with_band(records: tuple, band: float) -> tuple:
+        return tuple(
+            r.model_copy(update={"scores": {"test": {"relative_l2": r.scores["test"]["relative_l2"], "band": band}}}) for r in records
+        )
+
+    mine, fno = with_band(runs("mine", SAMPLES), 0.3), with_band(runs("fno", SAMPLES), 0.1)
+    assert "weaker than elsewhere: band: 3 times that of fno" in weaknesses(Contest("t", "mini", mine, {"fno": fno}, 0))
+    assert not any("weaker" in line for line in weaknesses(Contest("t", "mini", fno, {"mine": mine}, 0)))
+
+
+def test_seconds_of_unlike_machines_are_not_compared():
+    other = runs("fno", SAMPLES, machine=Machine(device="cpu", name="another", threads=2, tf32=False))
+    assert "seconds cannot be compared: they are of another, 2 threads; test processor, 2 threads" in text(held(fno=other))
+
+
+def test_a_summary_takes_rows_of_the_same_table_with_the_tasks_own_budget_only():
+    mine = runs("mine", SAMPLES)
+    changed = runs("changed", SAMPLES, changes={"train.epochs": 9}, training={"epochs": 9})
+    elsewhere = runs("elsewhere", SAMPLES, data_fingerprint="e" * 64)
+    words = summary(mine, [*mine, *changed, *elsewhere, *runs("fno", [2 * e for e in SAMPLES])])
+    assert words.splitlines()[0] == "mine is better than fno"
+    assert "elsewhere" not in words
+    assert "changed" not in words
+
+
+def test_what_has_a_record_is_not_trained_again(tmp_path):
+    calls = []
+
+    def run(model, task, **options):
+        from opbench.evaluation import evaluate
+
+        calls.append((model, options["seed"]))
+        return evaluate(model, task, **options)
+
+    first = contest("mean", ["linear"], "darcy_neuralop", out=tmp_path, device="cpu", run=run, settings={"train.batch_size": 7})
+    assert first.reused == 1, "linear's record comes with opbench"
+    assert calls == [("mean", 0)]
+    again = contest("mean", ["linear"], "darcy_neuralop", out=tmp_path, device="cpu", run=run, settings={"train.batch_size": 7})
+    assert again.reused == 2
+    assert calls == [("mean", 0)]
+    assert again.mine == first.mine
+
+
+def test_a_model_that_does_not_fit_is_told_before_any_is_trained(tmp_path):
+    with pytest.raises(OpbenchError, match="persistence"):
+        contest("mean", ["persistence"], "darcy_neuralop", out=tmp_path, device="cpu", settings={"train.batch_size": 7})
+    assert not list(tmp_path.rglob("*.json"))

@@ -1,0 +1,181 @@
+"""The page: complete without a network, safe whatever a record says, and usable in a real browser."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from browser import opened
+from opbench.leaderboard.page import render, track, write
+from opbench.record import Machine, Rollout, save
+from records import record
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[2J\u202e"
+
+
+def rolled(growth: float) -> dict:
+    errors = {"relative_l2": tuple(0.01 * growth**k for k in range(4))}
+    return {"test": Rollout(times=(0.1, 0.2, 0.3, 0.4), errors=errors, correlation_time=0.4, stable=1.0, horizon=2.0, growth_rate=0.1)}
+
+
+def some() -> list:
+    gpu = Machine(device="cuda", name="some GPU", threads=1, tf32=False)
+    darcy = {"dataset": "darcy_2d", "task": "darcy_2d/static"}
+    seeds = [record(model="fno", seed=seed, error=0.1 + seed / 100, rollouts=rolled(2.0)) for seed in range(3)]
+    return [
+        *seeds,
+        record(model="ifno", error=0.05, parameters=999, seconds={"training_wall": 9.0}, rollouts=rolled(1.5)),
+        record(model="deeponet", error=0.2, loss="physics", parameters=100),
+        record(model="linear", error=0.4, labels=3),
+        record(model="broken", error=0.01, status="diverged"),
+        record(model="fno", error=0.3, **darcy),
+        record(model="ifno", error=0.6, **darcy),
+        record(model="fno", error=0.07, machine=gpu),
+    ]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    return write(some(), tmp_path_factory.mktemp("page"))
+
+
+def test_a_page_of_nothing_is_a_page():
+    assert "0 training runs" in render([])
+
+
+def test_what_a_record_says_is_text_wherever_it_stands():
+    told = {"data_sha256": {"test": "0" * 64}, "settings": {HOSTILE: HOSTILE}, "changes": {HOSTILE: HOSTILE}, "training": {HOSTILE: 1}}
+    told |= {"versions": {HOSTILE: HOSTILE}, "not_scored": {HOSTILE: HOSTILE}, "opbench": HOSTILE, "commit": HOSTILE, "command": HOSTILE}
+    machine = Machine(device=HOSTILE, name=HOSTILE, threads=1, tf32=False)
+    page = render([record(model=HOSTILE, loss=HOSTILE, scale=HOSTILE, date=HOSTILE, task=f"burgers_1d/{HOSTILE}", machine=machine, **told)])
+    assert page.count("<script") == page.count("</script>") == 1
+    assert "<img" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+def test_the_page_names_no_other_place_and_its_policy_forbids_all_but_its_own_script_and_style():
+    page = render(some())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert policy.startswith("default-src &#x27;none&#x27;; ")
+    assert "unsafe" not in policy
+    assert not re.findall(r'(?:src|href|action|style)="(?!#)', page)
+    assert not re.findall(r"https?:", page)
+
+
+def test_rendering_needs_neither_torch_nor_h5py_nor_numpy(tmp_path):
+    save(record(), tmp_path)
+    code = f"""
+import sys
+from pathlib import Path
+from opbench.leaderboard.page import write
+from opbench.leaderboard.table import boards, write as tables
+from opbench.record import shelf
+records = shelf(Path({str(tmp_path)!r})).records
+write(records, Path({str(tmp_path)!r}))
+tables(boards(records), Path({str(tmp_path)!r}))
+print(*(name for name in ("torch", "h5py", "numpy", "scipy", "matplotlib") if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_a_run_with_another_budget_or_fewer_labels_is_of_the_open_track():
+    assert track(record(changes={"model.width": 9})) == "closed"
+    assert track(record(changes={"train.epochs": 9})) == "open"
+    assert track(record(labels=3)) == "open"
+
+
+def shown(page) -> list[str]:
+    """The models of all rows in sight, top to bottom."""
+    return page.eval_on_selector_all(".board tbody", "all => all.filter(b => b.offsetParent).map(b => b.rows[0].cells[0].innerText)")
+
+
+def test_a_click_on_a_head_sorts_by_numbers_and_a_second_one_turns_the_order(path):
+    with opened(path) as (page, faults):
+        heads = page.locator("#board-0 thead button")
+        names = "#board-0 tbody th"
+        for head, rising in (("parameters", ["deeponet", "ifno", "fno"]), ("test", ["ifno", "fno", "deeponet"])):
+            heads.get_by_text(head, exact=True).click()
+            found = [name for name in page.locator(names).all_inner_texts() if name in rising]
+            assert found == rising, head
+            heads.get_by_text(head, exact=True).click()
+            found = [name for name in page.locator(names).all_inner_texts() if name in rising]
+            assert found == rising[::-1], head
+        assert page.locator(names).last.inner_text() == "broken"  # without a number: last in either order
+        assert page.locator("#board-0 th[aria-sort]").count() == 1
+        assert faults == []
+
+
+def test_filters_leave_what_fits_and_say_how_much(path):
+    with opened(path) as (page, faults):
+        every = shown(page)
+        assert len(every) == 8
+        cases = {
+            ("task", "darcy_2d/static"): ["fno", "ifno"],
+            ("device", "cuda"): ["fno"],
+            ("loss", "physics"): ["deeponet"],
+            ("track", "open"): ["linear"],
+        }
+        for (field, value), rows in cases.items():
+            page.select_option(f"select[name={field}]", value)
+            assert shown(page) == rows, field
+            assert page.inner_text("output").startswith(f"{len(rows)} rows in")
+            page.click("button[type=reset]")
+            page.get_by_text(f"{len(every)} rows in").wait_for()
+        page.fill("input[name=model]", "IFN")
+        assert shown(page) == ["ifno", "ifno"]
+        assert faults == []
+
+
+def test_split_and_metric_choose_the_columns(tmp_path):
+    scores = {"test": {"relative_l2": 0.1, "rmse": 7.0}, "ood": {"relative_l2": 0.2, "rmse": 8.0}}
+    path = write([record(scores=scores, per_sample={})], tmp_path)
+    with opened(path) as (page, faults):
+
+        def numbers() -> list[str]:
+            return [text for text in page.locator("tbody td:visible").all_inner_texts() if text in ("0.1", "0.2", "7", "8")][1:]
+
+        assert numbers() == ["0.1", "0.2"]  # after the overview's
+        page.select_option("select[name=metric]", "rmse")
+        assert numbers() == ["7", "8"]
+        page.select_option("select[name=split]", "ood")
+        assert numbers() == ["8"]
+        assert faults == []
+
+
+def test_details_open_by_keyboard_and_hostile_strings_are_seen_as_they_are(tmp_path):
+    path = write([record(model=HOSTILE, command=HOSTILE, settings={"x": HOSTILE}), record(model="fno")], tmp_path)
+    with opened(path) as (page, faults):
+        button = page.locator(".details").first
+        button.focus()
+        page.keyboard.press("Enter")
+        assert button.get_attribute("aria-expanded") == "true"
+        assert "<img src=x onerror=alert(2)>" in page.locator(".more").first.inner_text()
+        page.keyboard.press("Enter")
+        assert page.locator(".more").first.is_hidden()
+        assert faults == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_but_tables_is_wider_than_the_window(path, width):
+    with opened(path, viewport={"width": width, "height": 800}) as (page, faults):
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.locator("svg").count() >= 4
+        assert faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_the_paper(path, scheme):
+    """WCAG 2.2, 1.4.3: contrast of 4.5 or more, for the colours of words and curves."""
+    script = """() => ["--ink", "--soft", "--link", ...[0,1,2,3,4,5,6,7].map(k => `--c${k}`), "--paper"].map(name => {
+        const light = part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+        const [r, g, b] = [1, 3, 5].map(k => light(parseInt(hex.slice(k, k + 2), 16)));
+        return [name, 0.2126 * r + 0.7152 * g + 0.0722 * b]; })"""
+    with opened(path, color_scheme=scheme) as (page, _):
+        *colours, (_, paper) = page.evaluate(script)
+    contrast = {name: (max(light, paper) + 0.05) / (min(light, paper) + 0.05) for name, light in colours}
+    assert {name: ratio for name, ratio in contrast.items() if ratio < (4.5 if name[2] in "isl" else 3)} == {}

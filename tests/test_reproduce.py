@@ -1,0 +1,100 @@
+"""verify: true records agree number by number, false ones are told, and no record brings code along."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import opbench
+from opbench.errors import DataError, OpbenchError
+from opbench.record import read_record, read_records, save
+from opbench.reproduce import Finding, checkpoint, retrain, verify
+
+NET = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(in_channels, out_channels, 1)
+    def forward(self, given):
+        return self.layer(given)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "mine.py").write_text(NET)
+    for seed in range(3):
+        settings = {"train.epochs": 2}
+        opbench.evaluate(f"{folder}/mine.py:Net", "darcy_neuralop", seed=seed, settings=settings, out=folder, device="cpu")
+    return folder
+
+
+@pytest.fixture
+def path(home) -> Path:
+    return sorted((home / "records" / "darcy_neuralop").glob("*.json"))[0]
+
+
+def test_a_true_record_agrees_in_every_number_of_its_checkpoint_and_of_its_training(home, path):
+    record, model = read_record(path), f"{home}/mine.py:Net"
+    found = verify(record, checkpoint(path, record), model=model)
+    assert len(found) == 2 * sum(map(len, record.scores.values()))
+    assert [str(finding) for finding in found if not finding.agrees or finding.recorded != finding.found] == []
+    again = retrain(record, home / "records", model=model)
+    assert [str(finding) for finding in again if finding.recorded != finding.found] == []
+    assert {finding.metric for finding in again} == set(record.scores["test"])
+
+
+def test_one_false_sample_and_one_false_mean_are_found(home, path):
+    record, model = read_record(path), f"{home}/mine.py:Net"
+    values = list(record.per_sample["test"]["rmse"])
+    values[5] *= 1.01
+    scores = record.scores | {"test": record.scores["test"] | {"rmse": sum(values) / len(values) * 1.01}}
+    per_sample = record.per_sample | {"test": record.per_sample["test"] | {"rmse": values}}
+    false = record.model_copy(update={"scores": scores, "per_sample": per_sample})
+    wrong = [(f.split, f.metric) for f in verify(false, checkpoint(path, record), model=model) if not f.agrees]
+    assert wrong == [("test", "rmse"), ("test", "rmse, sample 5")]
+
+
+def test_a_records_own_model_is_never_imported_unless_the_user_names_it(home, path, monkeypatch):
+    (home / "trap.py").write_text("raise SystemExit('ran')")
+    monkeypatch.chdir(home)
+    for model in ("mine.py:Net", "trap.py:Net", "trap:Net"):
+        record = read_record(path).model_copy(update={"model": model})
+        with pytest.raises(OpbenchError, match="is code of others: read it, then name it"):
+            verify(record, checkpoint(path, read_record(path)))
+
+
+def test_other_weights_none_and_other_code_are_told(home, path, tmp_path):
+    record, model = read_record(path), f"{home}/mine.py:Net"
+    with pytest.raises(DataError, match="no checkpoint there"):
+        verify(record, tmp_path / "weights.safetensors", model=model)
+    (tmp_path / "weights.safetensors").write_bytes(checkpoint(path, record).read_bytes() + b" ")
+    with pytest.raises(DataError, match="is not the checkpoint that the record names"):
+        verify(record, tmp_path / "weights.safetensors", model=model)
+    (tmp_path / "mine.py").write_text(NET + "\n")
+    with pytest.raises(DataError, match="makes another source_sha256"):
+        verify(record, checkpoint(path, record), model=f"{tmp_path}/mine.py:Net")
+    with pytest.raises(DataError, match="the task changed since"):
+        verify(record.model_copy(update={"task_version": 99}), checkpoint(path, record), model=model)
+
+
+def test_a_trained_number_may_differ_as_seeds_do_and_no_more():
+    assert Finding("test", "rmse", 1.0, 1.2, 1e-3, spread=0.3).agrees
+    assert not Finding("test", "rmse", 1.0, 1.4, 1e-3, spread=0.3).agrees
+    assert not Finding("test", "rmse", 1.0, 1.2, 1e-3).agrees
+    assert not Finding("test", "rmse", 1.0, None, 1e-3).agrees
+    assert Finding("test", "rmse", None, None, 1e-3).agrees
+
+
+def test_an_edited_record_is_refused_at_the_door(home, path, tmp_path):
+    content = json.loads(path.read_text())
+    content["scores"]["test"]["rmse"] *= 0.9
+    false = tmp_path / path.parent.name / path.name
+    false.parent.mkdir()
+    false.write_text(json.dumps(content))
+    with pytest.raises(OpbenchError, match=r"scores\.test\.rmse"):
+        read_record(false)
+    assert len(list(read_records(home / "records"))) == 3
+    assert save(read_record(path), tmp_path / "copy").stem == read_record(path).stem
