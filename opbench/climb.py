@@ -18,12 +18,12 @@ from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.errors import OpbenchError
 from opbench.generation import Report, as_solved, draw, laws, solve_block
 from opbench.grid import Grid
-from opbench.regrid import interpolation
 from opbench.ladder import Ladder, Rung
 from opbench.metrics import relative_l2
 from opbench.pde import ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.provenance import commit, machine, versions
 from opbench.record import Machine, Scheme, rung_name
+from opbench.regrid import interpolation
 from opbench.solver import Posed, Solution, compute, differences, pose
 from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.sparse import solve_sparse

@@ -41,6 +41,10 @@ class OneGrid(torch.nn.Module):
         return self.layer(given.flatten(1)).reshape(-1, self.out, self.n)
 
 
+class OneResolution(OneGrid):
+    one_resolution = "one grid only"
+
+
 class Diverges(Pointwise):
     def forward(self, given):
         return self.layer(given) * (float("nan") if self.training and len(given) > 2 else 1.0)
@@ -257,6 +261,33 @@ def test_exact_ends_are_exact_with_every_loss(home, square):
     assert float(prediction[:, :, 1:-1, 1:-1].abs().min()) > 0
 
 
+def test_finetuning_by_the_equation_helps_and_is_recorded_with_its_budget(home, square):
+    settings = {"train.epochs": 20, "model.modes": 4, "model.width": 16, "finetune.samples": 2, "finetune.steps": 60}
+    record = run(home, "fast_fno", task=square, labels=2, finetune="physics", settings=settings)
+    tuned = record.finetuned
+    assert (tuned.loss, tuned.samples, tuned.steps, len(tuned.after["relative_l2"])) == ("physics", 2, 60, 2)
+    assert tuned.before["relative_l2"] == pytest.approx(record.per_sample["test"]["relative_l2"][:2], rel=1e-5)
+    assert all(after < 0.7 * before for before, after in zip(tuned.before["relative_l2"], tuned.after["relative_l2"], strict=True)), tuned
+    assert tuned.seconds > 0
+    assert 0 < tuned.floor < 0.1
+    assert "--finetune physics" in record.command
+    plain = run(home, "fast_fno", task=square, labels=2, settings={k: v for k, v in settings.items() if "finetune" not in k})
+    assert plain.configuration == record.configuration
+    assert plain.finetuned is None
+
+
+def test_training_that_balances_as_it_goes_goes_on_to_the_same_bits(home, square):
+    def stop(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    options = {"task": square, "loss": "both", "labels": 8, "settings": {"train.epochs": 4, "loss.balance": "relobralo"}}
+    whole = run(home, "fast_fno", **options, out=home / "whole")
+    with pytest.raises(Interrupted):
+        run(home, "fast_fno", **options, out=home / "halves", progress=stop)
+    assert run(home, "fast_fno", **options, out=home / "halves").weights_sha256 == whole.weights_sha256
+
+
 def test_labels_settings_and_the_plain_data_loss_have_their_own_fingerprints(home):
     settings = {"train.epochs": 1}
     records = [
@@ -280,6 +311,8 @@ def test_labels_settings_and_the_plain_data_loss_have_their_own_fingerprints(hom
         ({"model": "fast_fno", "loss": "both", "labels": 0}, ConfigError, "--loss physics needs none"),
         ({"model": "fast_fno", "loss": "both", "settings": {"loss.wieght": 1}}, UnknownName, "did you mean 'weight'"),
         ({"model": "fast_fno", "loss": "physics", "settings": {"loss.norm": "inverse"}}, ConfigError, "take --set loss.norm=l2"),
+        ({"model": OneResolution, "loss": "both", "settings": {"loss.refine": 2}}, ModelError, "one grid only; leave loss.refine out"),
+        ({"model": "persistence", "finetune": "physics"}, ModelError, "no weights to optimise"),
     ],
 )
 def test_what_does_not_fit_a_loss_is_told_before_anything_is_trained(home, call, error, message):

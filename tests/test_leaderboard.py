@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from opbench.leaderboard import labels
 from opbench.leaderboard.table import boards, write, write_overview
 from opbench.recipe import Recipe, datasets, load_recipe
 from opbench.record import read_records
@@ -56,8 +57,11 @@ def test_no_table_mixes_kinds_of_devices():
 
 def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
     every = boards(ALL)
-    rendered = {path.name: path.read_text(encoding="utf-8") for path in [*write(every, tmp_path), write_overview(every, tmp_path)]}
-    assert rendered == {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}, "run `opbench table`"
+    studies = [(board, found) for board in every if (found := labels.curves(board))]
+    paths = [*write(every, tmp_path), write_overview(every, tmp_path), *(labels.write(*study, tmp_path)[0] for study in studies)]
+    rendered = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    assert rendered == committed, "run `opbench table` and `opbench labels`"
 
 
 @pytest.mark.slow

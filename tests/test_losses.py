@@ -5,12 +5,15 @@ import torch
 
 from opbench.errors import ConfigError, DataError
 from opbench.evaluation import shown
+from opbench.generation import draw
 from opbench.losses import Loss
-from opbench.losses.both import BothLoss, BothSettings
+from opbench.losses.both import BothLoss, BothSettings, Relative
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss
 from opbench.metrics import relative_l2
 from opbench.model import Samples
+from opbench.residual import Residual
+from opbench.task import coordinates, problem
 
 
 def batch_of(reference):
@@ -118,3 +121,60 @@ def test_a_loss_sees_the_references_that_it_may_read():
     assert shown(samples, DataLoss(), None) is samples
     with pytest.raises(ConfigError, match="at most 6"):
         shown(samples, DataLoss(), 7)
+
+
+def test_causal_weights_fall_with_what_is_left_before():
+    chosen = problem("burgers_1d")
+    residual = Residual(chosen)
+    given = torch.rand(2, 1, 128, generator=torch.Generator().manual_seed(0)) + 0.5
+    prediction = given.expand(-1, 10, -1) + 0.1 * torch.rand(2, 10, 128, generator=torch.Generator().manual_seed(1))
+    squares = (residual.fields(given, prediction).square().mean(3) / residual.sizes(given).square().unsqueeze(2)).mean(1)
+    weights = torch.stack([torch.exp(-0.5 * squares[:, :i].sum(1)) for i in range(10)], 1)
+    expected = (weights * squares).mean(1).sqrt()
+    torch.testing.assert_close(residual.relative(given, prediction, causal=0.5), expected, rtol=1e-4, atol=0)
+    loss = PhysicsLoss(residual, causal=0.5)
+    assert loss(prediction, Samples(given, prediction, torch.zeros(128, 1))).item() == pytest.approx(expected.mean().item(), rel=1e-4)
+    assert loss.validation(prediction, Samples(given, prediction, torch.zeros(128, 1))) > expected.mean()
+    with pytest.raises(ConfigError, match=r"leave loss\.causal out"):
+        PhysicsLoss.of(problem("darcy_2d"), PhysicsLoss.Settings(causal=1.0))
+
+
+def test_relobralo_starts_with_equal_weights_then_favours_the_part_that_falls_less_and_goes_on_from_its_state():
+    torch.manual_seed(0)
+    first, later = Relative(), [(torch.tensor(1.0), torch.tensor(1.0 / 2**k)) for k in range(1, 30)]
+    assert first(torch.tensor(1.0), torch.tensor(1.0)).item() == 2.0
+    for parts in later[:20]:
+        first(*parts)
+    assert first.kept.lmbda_ema[0] > first.kept.lmbda_ema[1], first.kept.lmbda_ema
+    assert first.kept.lmbda_ema.sum().item() == pytest.approx(2.0, rel=1e-4)
+    second = Relative()
+    second.restore({name: value.clone() for name, value in first.state().items()})
+    totals = []
+    for balance in (first, second):
+        torch.manual_seed(1)
+        totals.append([balance(*parts).item() for parts in later[20:]])
+    assert totals[0] == totals[1]
+
+
+def test_the_physics_of_a_finer_grid_is_that_of_the_same_inputs_drawn_there():
+    chosen = problem("burgers_1d")
+    loss = BothLoss.of(chosen, BothSettings(refine=2))
+    fields = draw(chosen.plan, "train", range(4), chosen.plan.grid)["velocity"]
+    given = torch.from_numpy(fields).float().unsqueeze(1)
+    samples = loss.completed(Samples(given, torch.ones(4, 10, 128), coordinates(chosen.plan.grid)))
+    torch.testing.assert_close(samples.finer[..., ::2], given)
+    seen = []
+
+    def model(given, coords):
+        seen.append((tuple(given.shape), tuple(coords.shape)))
+        return given.expand(-1, 10, -1) * 1.1
+
+    batch = samples[torch.tensor([2, 0])]
+    fine = Residual(chosen, chosen.plan.grid.refine(2)).relative(batch.finer, model(batch.finer, batch.coords)).mean()
+    data = DataLoss()(batch.given.expand(-1, 10, -1) * 1.1, batch)
+    assert loss.of_model(model, batch).item() == pytest.approx((data + fine).item())
+    assert seen[1:] == [((2, 1, 256), (256, 1)), ((2, 1, 128), (128, 1))]
+    with pytest.raises(ConfigError, match=r"leave loss\.refine out"):
+        BothLoss.of(problem("burgers_1d/step"), BothSettings(refine=2))
+    with pytest.raises(ConfigError, match=r"take loss\.balance=relobralo"):
+        BothLoss.of(chosen, BothSettings(refine=2, balance="gradient"))
