@@ -200,6 +200,34 @@ def evaluate(
         _show(records, out, {"task": task} | {name: options[name] for name in ("data", "device", "cost", "compiled")})
 
 
+@opbench.command()
+@click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
+@click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
+@click.option("--trials", "-n", type=click.IntRange(1), default=20, show_default=True, help="Trainings, each with the task's budget.")
+@click.option("--loss", type=Name("loss", lambda: names("losses")), default="data", show_default=True)
+@click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all trials, and the first of --seeds.")
+@click.option("--seeds", type=click.IntRange(1), help="Evaluate what was found this many times.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Not to be searched: model.width=64, train.epochs=200, ...")
+@click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboards"), show_default=True, help="For records and trials.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
+@click.pass_context
+def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str, ...], **options: Any) -> None:
+    """Search a model's settings by validation error, then evaluate what was found; its record says that it was tuned."""
+    from opbench.tuning import tune as search
+
+    with _bars() as show, redirect_stdout(sys.stderr):
+        found = search(trials=trials, settings=dict(_setting(text) for text in settings), report=show, progress=show, **options)
+    best = tuple(f"{name}={value}" for name, value in found.proposed.items())
+    click.echo(f"validation error {found.error:.4g} in the best of {found.trials} trials, {found.default_error:.4g} with the defaults")
+    if found.failed:
+        click.echo(f"{found.failed} trials diverged, or their settings did not fit each other")
+    click.echo("settings: " + " ".join(f"--set {setting}" for setting in best))
+    ctx.invoke(evaluate, seeds=seeds, settings=(*settings, *best), tuned=found.trials, **options)
+
+
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     """The table that the new records stand in, and where everything lies."""
     from opbench.comparison import summary

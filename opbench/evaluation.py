@@ -54,6 +54,7 @@ def evaluate(
     device: str = "auto",
     out: str | Path = OUT,
     data: str | Path | None = None,
+    tuned: int | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
     cost: bool = True,
@@ -66,7 +67,8 @@ def evaluate(
     finetune: a loss without labels, by which test samples are optimised one by one after training, from the trained weights.
     task: `dataset` for its first task, or `dataset/kind`. settings: by name, as "model.width" or "train.epochs".
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
-    data: where the dataset's files lie, or are put. report, progress: called after each solved block, each epoch.
+    data: where the dataset's files lie, or are put. tuned: trials that chose the settings, for the record, see `opbench.tuning.tune`.
+    report, progress: called after each solved block, each epoch.
     cost: whether the trained model is timed, and matched with a solver that errs as much: some seconds, and half a minute or more where
     out/solvers has no ladder of this task on this machine yet. compiled: whether torch.compile is timed too; by default on a GPU.
     A run that was interrupted goes on where it stopped when it is called again.
@@ -83,7 +85,9 @@ def evaluate(
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
         second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
         about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
-        record = Record(**about, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS))
+        record = Record(
+            **about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS)
+        )
         if cost:
             with_compiler = run.place == "cuda" if compiled is None else compiled
             spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)

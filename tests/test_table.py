@@ -68,8 +68,12 @@ def test_a_column_that_nobody_has_a_value_for_is_left_out():
 
 
 def test_how_a_model_was_tuned_stands_beside_it():
-    table = cells(record(tuned=20, changes={"model.width": 48}, error=0.2), record(error=0.3), record(tuned=9, model="at its defaults"))
-    assert [row[0] for row in table] == ["at its defaults (tuned in 9 trials)", "fno (tuned in 20 trials: model.width = 48)", "fno"]
+    table = cells(
+        record(tuned=20, changes={"model.width": 48, "train.epochs": 9}, error=0.2),
+        record(error=0.3),
+        record(tuned=9, model="at its defaults"),
+    )
+    assert [row[0] for row in table] == ["at its defaults (tuned in 9 trials)", "fno (tuned in 20 trials, train.epochs = 9)", "fno"]
 
 
 def test_a_repeated_run_counts_once_by_its_newest_record():

@@ -194,10 +194,10 @@ def middle(runs: Sequence[Record]) -> Record | None:
 
 
 def name(record: Record) -> str:
-    """The model, and what makes it another one than its defaults under the task's budget."""
-    changes = ", ".join(f"{key} = {value}" for key, value in record.changes.items())
+    """The model, and what makes it another one than its defaults under the task's budget; what tuning found is in the record."""
     tuned = [] if record.tuned is None else [f"tuned in {record.tuned} trials"]
-    told = ": ".join([*tuned, *([changes] if changes else [])])
+    shown = {key: v for key, v in record.changes.items() if not (tuned and (key.startswith("model.") or key == "train.learning_rate"))}
+    told = ", ".join([*tuned, *(f"{key} = {value}" for key, value in shown.items())])
     return f"{record.model} ({told})" if told else record.model
 
 
@@ -260,8 +260,11 @@ def _residual(runs: Sequence[Record]) -> str:
 
 
 def floor(record: Record, split: str) -> float | None:
-    """The data's own mean relative L2 error, of the unknown that has the largest; None where nobody knows it."""
-    means = [field[METRIC]["mean"] for field in record.error_floor.get(split, {}).values()]
+    """The data's own mean relative L2 error, of the unknown that has the largest; None where nobody knows it.
+
+    The coarser grid has values of the test split.
+    """
+    means = [field[METRIC]["mean"] for field in record.error_floor.get("test" if split == "coarser" else split, {}).values()]
     return max(means) if means else None
 
 
