@@ -49,7 +49,8 @@ class PointwiseLoss(PhysicsLoss):
         """Mean over samples of the root of the squares of what the equation leaves and, where they are not built in, what ends miss."""
         total = self.squares(network, batch.given)
         if not self.held:
-            for miss in self.residual.misses(batch.given, network(batch.given, batch.coords)[:, : batch.reference.shape[1]]):
+            prediction = network(batch.given, batch.coords)[:, : batch.reference.shape[1]]
+            for miss in self.residual.misses(batch.given, prediction, self.residual.expected(batch.given)):
                 total = total + miss.square().flatten(1).mean(1)
         return total.sqrt().mean()
 
