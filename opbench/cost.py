@@ -65,7 +65,7 @@ def _training_memory(network: Normalized, loss: Loss, batch: Samples, device: st
 
     def step() -> None:
         network.zero_grad(set_to_none=True)
-        loss.of_model(network, batch).backward()
+        loss.of_model(network.whole, batch).backward()
 
     network.train()
     step()

@@ -137,7 +137,7 @@ def test_generate_check_and_table(home):
     table = opbench(home, "table", "--task", "tiny")
     assert table.returncode == 0, table.stderr
     assert "tiny/trajectory" in table.stdout
-    assert "| mean |" in (home / "leaderboards" / "tiny-trajectory-mini.md").read_text()
+    assert "| mean |" in (home / "leaderboards" / "tiny.md").read_text()
 
 
 def test_shards_say_what_is_missing_and_the_last_one_names_the_files(home):

@@ -50,7 +50,8 @@ def test_a_ladder_leads_to_small_errors_and_holds_what_a_record_is_matched_with(
     assert (made.task, made.data_fingerprint, made.scale) == (chosen.name, chosen.data_fingerprint, "mini")
     assert made.samples == min(climb.SAMPLES, len(found["test"]))
     errors = [rung.error for rung in made.rungs]
-    assert min(errors) < 1e-2 < max(errors)
+    assert min(errors) < 1e-2, errors
+    assert max(errors) > 10 * min(errors), errors  # which rungs are dropped depends on their seconds
     assert all(rung.alone.median > 0 and rung.batched.median > 0 for rung in made.rungs)
     assert made.generation_seconds > 0
     assert type(made).model_validate_json(made.model_dump_json()) == made

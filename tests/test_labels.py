@@ -39,7 +39,7 @@ def test_diverged_and_unscored_runs_are_no_points():
 def test_a_study_is_written_as_words_and_picture_that_are_the_same_each_time(tmp_path):
     (board,) = boards(study())
     paths = write(board, curves(board), tmp_path)
-    assert [path.name for path in paths] == ["burgers_1d-trajectory-mini-labels.md", "burgers_1d-trajectory-mini-labels.png"]
+    assert [path.name for path in paths] == ["burgers_1d-trajectory-mini-cpu-labels.md", "burgers_1d-trajectory-mini-cpu-labels.png"]
     assert "| fno, both | - | 0.1 | 0.02 | 0.005 |" in paths[0].read_text()
     assert paths[1].read_bytes() == plot(board, curves(board))
     assert paths[1].read_bytes().startswith(b"\x89PNG")
