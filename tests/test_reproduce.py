@@ -43,7 +43,8 @@ def test_a_true_record_agrees_in_every_number_of_its_checkpoint_and_of_its_train
     assert [str(finding) for finding in found if not finding.agrees or finding.recorded != finding.found] == []
     again = retrain(record, home / "records", model=model)
     assert [str(finding) for finding in again if finding.recorded != finding.found] == []
-    assert {finding.metric for finding in again} == set(record.scores["test"])
+    told = {(split, metric) for split, values in record.scores.items() for metric in values}
+    assert {(finding.split, finding.metric) for finding in again} == told
 
 
 def test_one_false_sample_and_one_false_mean_are_found(home, path):
