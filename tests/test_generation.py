@@ -244,7 +244,11 @@ def test_processes_at_work_at_once_solve_no_block_twice_and_make_the_same_files(
     path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "both")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=path
+            [sys.executable, "-P", "-c", code, str(tmp_path / "both")],  # the same opbench as here, be it installed or the checkout
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=path,
         )
         for _ in range(2)
     ]

@@ -8,15 +8,11 @@ from pathlib import Path
 from opbench.helpers import cores, helpers
 
 
-def noted(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
 def test_helpers_run_what_they_are_given_and_are_gone_when_the_block_ends(tmp_path):
     begun = time.monotonic()
     with helpers() as start:
         start(2, time.sleep, 600)
-        start(1, noted, tmp_path / "note", "done")
+        start(1, Path.write_text, tmp_path / "note", "done")
         while not (tmp_path / "note").exists() or (tmp_path / "note").read_text() != "done":
             assert time.monotonic() - begun < 60
             time.sleep(0.05)
