@@ -1,0 +1,150 @@
+"""Commands about records: tables, pages, plots, and whether a record is true."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opbench.cli import _shared as shared
+from opbench.cli._shared import DATASET, SCALE, Name, bars, opbench
+from opbench.errors import OpbenchError
+from opbench.find import known
+
+
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
+@shared.out("Where records/ lies.")
+def table(task: str | None, out: Path) -> None:
+    """Print the leaderboard from records, and write its Markdown, and that of the solver matched with each model."""
+    from opbench.leaderboard.solver import write_solver
+    from opbench.leaderboard.table import boards, text, write, write_overview
+    from opbench.record import shelf, shipped
+
+    records, faults = shelf(shipped(), out / "records")
+    found = every = boards(records, ladders(out))
+    if task is not None:
+        choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
+        known("task with records", task, choices)
+        found = [board for board in found if task in (board.task, board.task.partition("/")[0])]
+    if not found:
+        raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
+    for board in found:
+        click.echo(text(board))
+    for path in [*write(every, out), write_overview(every, out), *write_solver(every, out)]:
+        click.echo(f"written: {path}")
+    _tell(faults)
+
+
+@opbench.command()
+@shared.out("Where records/ lies.")
+def page(out: Path) -> None:
+    """Write all leaderboards as one page, out/index.html, that needs no server and asks nothing of the network."""
+    from opbench.leaderboard.page import write
+    from opbench.record import shelf, shipped
+
+    records, faults = shelf(shipped(), out / "records")
+    click.echo(f"written: {write(records, out)} ({len(records)} records)")
+    _tell(faults)
+
+
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, help="Only this dataset, or dataset/task.")
+@shared.out("Where records/ lies.")
+def labels(task: str | None, out: Path) -> None:
+    """Print error against labels from records made with --labels, and write it as Markdown and as a plot."""
+    from opbench.leaderboard.labels import curves, text, write
+    from opbench.leaderboard.table import boards
+
+    studies = [(board, found) for board in boards(records_of(out)) if (found := curves(board))]
+    if task is not None:
+        known("task with records of few labels", task, {name for b, _ in studies for name in (b.task, b.task.partition("/")[0])})
+        studies = [(board, found) for board, found in studies if task in (board.task, board.task.partition("/")[0])]
+    if not studies:
+        raise OpbenchError(f"{out / 'records'}: holds no records with few labels; make some with opbench evaluate --labels 10")
+    for board, found in studies:
+        click.echo(text(board, found))
+        for path in write(board, found, out):
+            click.echo(f"written: {path}")
+
+
+@opbench.command()
+@click.option("--task", "-t", type=DATASET, required=True, help="A dataset for its first task with records, or dataset/task.")
+@click.option("--scale", type=SCALE, help="[default: the first with records]")
+@click.option("--device", type=Name("cpu|cuda", lambda: ["cpu", "cuda"]), help="[default: the first with records]")
+@shared.out("Where records/ lies.")
+def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
+    """Draw error against latency, throughput, parameters and training time, with the solver's own curve, from records."""
+    from opbench.leaderboard.pareto import draw_pareto
+    from opbench.leaderboard.table import boards
+
+    found = boards((record for record in records_of(out) if record.cost is not None), ladders(out))
+    known("task with records of what a model costs", task, {name for board in found for name in (board.task, board.dataset)})
+    named = [board for board in found if task in (board.task, board.dataset)]
+    fitting = [board for board in named if scale in (None, board.scale) and device in (None, board.device)]
+    if not fitting:
+        raise OpbenchError(f"{task}: no records of scale {scale or 'any'} on device {device or 'any'}; leave --scale or --device out")
+    for machine in fitting[0].machines:
+        click.echo(f"written: {draw_pareto(fitting[0], machine, out)}")
+
+
+@opbench.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--retrain", is_flag=True, help="Repeat the training too, and compare what comes of it.")
+@click.option("--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run.")
+@click.option("--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
+def verify(record: Path, retrain: bool, model: str | None, weights: Path | None, data: Path | None) -> None:
+    """Score a record's checkpoint anew and say, number by number, what agrees."""
+    from opbench import reproduce
+    from opbench.record import read_record
+
+    held = read_record(record)
+    with bars() as show:
+        found = reproduce.verify(held, weights or reproduce.checkpoint(record, held), model=model, data=data, report=show)
+        if retrain:
+            found += reproduce.retrain(held, record.resolve().parents[1], model=model, data=data, report=show)
+    for finding in found:
+        click.echo(finding)
+    if wrong := sum(not finding.agrees for finding in found):
+        raise OpbenchError(
+            f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
+        )
+    click.echo(f"verified: all {len(found)} numbers agree")
+
+
+@opbench.command()
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--task", "-t", type=DATASET, required=True, help="A dataset, or dataset/task.")
+@click.option("--split", type=Name("split", lambda: ["test", "ood", "finer"]), default="test", show_default=True)
+@shared.mini
+@shared.data
+def score(predictions: Path, **options: Any) -> None:
+    """Score another framework's predictions, an HDF5 or .npz file with an array (sample, [time,] *space) for every asked field."""
+    from opbench.foreign import score as run
+
+    with bars() as show:
+        found = run(predictions, **options, report=show)
+    for name, value in found.items():
+        click.echo(f"{name:18} {'not finite' if value is None else f'{value:.6g}'}")
+
+
+def _tell(faults: list[OpbenchError]) -> None:
+    """A line for every file that is no record; raises OpbenchError where there is one."""
+    for fault in faults:
+        click.echo(f"opbench: {fault}", err=True)
+    if faults:
+        raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
+
+
+def records_of(out: Path) -> list:
+    """The records that come with opbench and the user's own."""
+    from opbench.record import read_records, shipped
+
+    return list(read_records(shipped(), out / "records"))
+
+
+def ladders(out: Path) -> list:
+    """The solver ladders that come with opbench and those of the user's own machine."""
+    from opbench.ladder import read_ladders, shipped
+
+    return list(read_ladders(shipped(), out / "solvers"))
