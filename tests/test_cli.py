@@ -1,14 +1,19 @@
 """The command line from end to end: what is printed where, what lies where, and one line for every mistake."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from opbench.cli import main
 
 TINY = """
 name = "tiny"
@@ -67,9 +72,18 @@ def home(tmp_path_factory) -> Path:
 
 
 def opbench(home: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """The command in this process, which has imported torch already."""
     if arguments[0] == "evaluate":
         arguments = (*arguments, "--no-cost")  # a ladder takes longer than all else here; test_evaluation.py has one
-    return subprocess.run([sys.executable, "-m", "opbench", *arguments], cwd=home, capture_output=True, text=True, timeout=300)
+    handler, out, err, code = signal.getsignal(signal.SIGTERM), io.StringIO(), io.StringIO(), 0
+    with chdir(home), patch("sys.argv", ["opbench", *arguments]), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+    return subprocess.CompletedProcess(arguments, int(code or 0), out.getvalue(), err.getvalue())
 
 
 def refused(home: Path, *arguments: str) -> str:
