@@ -140,6 +140,11 @@ class Planned:
         """The model, untrained, in physical units."""
         return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
 
+    @property
+    def files(self) -> list[Path]:
+        """Those that its source_sha256 is of; none where the model was written in a notebook."""
+        return _files(_author(self.operator))
+
 
 def planned(
     model: str | type,
@@ -321,27 +326,40 @@ def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": _source(type(operator.net) if isinstance(operator, Plain) else type(operator)),
+        "source_sha256": _source(_author(operator)),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
 
 
+def _author(operator: OperatorModel) -> type:
+    """The class that somebody wrote."""
+    return type(operator.net) if isinstance(operator, Plain) else type(operator)
+
+
 def _source(cls: type) -> str:
-    """sha256 over the file in which a class is written and the files beside it that it imports, by name."""
-    home = sys.modules[cls.__module__]
-    if getattr(home, "__file__", None) is None:  # a notebook's cell
+    """sha256 over `_files`, by name."""
+    files = _files(cls)
+    if not files:
         codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]
         return fingerprint(codes)  # marshal's version 2: later ones depend on reference counts
-    folder, sums, waiting = Path(str(home.__file__)).parent, {}, [home]
+    return fingerprint({path.name: sha256(path) for path in files})
+
+
+def _files(cls: type) -> list[Path]:
+    """The file in which a class is written and the files beside it that it imports; none of a notebook's cell."""
+    home = sys.modules[cls.__module__]
+    if getattr(home, "__file__", None) is None:
+        return []
+    folder, found, waiting = Path(str(home.__file__)).parent, {}, [home]
     while waiting:
         module = waiting.pop()
         path = Path(getattr(module, "__file__", None) or "")
-        if path.parent == folder and path.name not in sums:
-            sums[path.name] = sha256(path)
+        if path.parent == folder and path.name not in found:
+            found[path.name] = path
             names = {getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None) for value in vars(module).values()}
             waiting += [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
-    return fingerprint(sums)
+    return list(found.values())
 
 
 def _command(
