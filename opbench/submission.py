@@ -147,7 +147,7 @@ def _fault(members: Sequence[str], size: int) -> str | None:
 
 def _strange(info: ZipInfo) -> str | None:
     if info.compress_type != ZIP_STORED or info.compress_size != info.file_size or info.flag_bits & 1:
-        return f"{info.filename} is compressed or encrypted"
+        return f"{printable(info.filename)} is compressed or encrypted"
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        return f"{info.filename} is no plain file"
+        return f"{printable(info.filename)} is no plain file"
     return None

@@ -111,8 +111,8 @@ def submit(record: Path, model: str | None, weights: Path | None, out: Path) -> 
     if held.dirty or held.commit is None:
         click.echo("note: the record names no commit of opbench, or one with changes on top: a reviewer may come to other numbers")
     click.echo(
-        f"next: put the record into leaderboards/records/{held.dataset}/ of a fork, run opbench table and opbench page there, open a pull "
-        f"request and attach {archive.name} to it; SUBMIT.md tells the rest"
+        f"next: open a pull request that adds the record as leaderboards/records/{held.dataset}/{record.name}, and attach {archive.name} "
+        "to it; SUBMIT.md says how it is checked"
     )
 
 
