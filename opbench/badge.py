@@ -19,7 +19,7 @@ Repeated = Literal["scored", "retrained"]
 
 
 class Badge(Frozen):
-    """repeated: whether the checkpoint was scored anew or the training repeated; by which code, when and where."""
+    """repeated: whether the checkpoint was scored anew, or the training repeated beside that; by which code, when and where."""
 
     record_sha256: Sha256
     repeated: Repeated
@@ -35,7 +35,7 @@ class Badge(Frozen):
 
 def badge_of(record: Path) -> Badge | None:
     """Of the file of a record; None where there is no badge, or one of other content. Raises ConfigError or DataError for a faulty one."""
-    return _held(_place(record, record.parents[2]), sha256(record))
+    return _held(_place(record, record.parents[2]), record)
 
 
 def award(record: Path, repeated: Repeated, device: str, leaderboards: Path) -> Path:
@@ -43,12 +43,12 @@ def award(record: Path, repeated: Repeated, device: str, leaderboards: Path) -> 
 
     Returns its path; raises DataError.
     """
-    path, digest = _place(record, leaderboards), sha256(record)
-    held = _held(path, digest)
+    path = _place(record, leaderboards)
+    held = _held(path, record)
     if held is None or held.repeated == "scored":
         (head, dirty), there = commit(), machine(device)
         badge = Badge(
-            record_sha256=digest,
+            record_sha256=sha256(record),
             repeated=repeated,
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             opbench=__version__,
@@ -64,11 +64,11 @@ def _place(record: Path, leaderboards: Path) -> Path:
     return leaderboards / FOLDER / record.parent.name / record.name
 
 
-def _held(path: Path, digest: str) -> Badge | None:
+def _held(path: Path, record: Path) -> Badge | None:
     if not path.is_file():
         return None
     try:
         badge = validate_json(Badge, path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; mend or remove it") from error
-    return badge if badge.record_sha256 == digest else None
+    return badge if badge.record_sha256 == sha256(record) else None

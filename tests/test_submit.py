@@ -245,13 +245,22 @@ def test_submit_says_what_it_packed_and_what_comes_next_and_verify_takes_several
     assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["bad.zip", "1 of 3 records are not verified, named above"]
 
 
-def test_a_training_is_repeated_where_no_checkpoint_is(baseline, tmp_path):
+def test_a_training_is_repeated_where_no_checkpoint_is_and_earns_no_badge(baseline, tmp_path, capsys):
     alone = tmp_path / "records" / "darcy_neuralop" / baseline.name
     alone.parent.mkdir(parents=True)
     shutil.copy(baseline, alone)
-    done = run(tmp_path, "verify", "--retrain", "--note", "--out", ".", alone)
-    assert done.returncode == 0, done.stderr
-    assert [held.badge.repeated for held in shelf(tmp_path / "records").records] == ["retrained"]
+    commands.main(["verify", "--retrain", str(alone)], standalone_mode=False)
+    assert "verified: all " in capsys.readouterr().out
+    with pytest.raises(DataError, match="no checkpoint there"):
+        commands.main(["verify", "--retrain", "--note", "--out", str(tmp_path), str(alone)], standalone_mode=False)
+    assert not (tmp_path / "verified").exists()
+
+
+def test_a_record_without_numbers_is_not_verified(home, tmp_path):
+    empty = read_record(next((home / "records").glob("*/mean*.json"))).model_copy(update={"scores": {}, "per_sample": {}})
+    path = save(empty, tmp_path / "records")
+    with pytest.raises(OpbenchError, match="holds no scores"):
+        commands.main(["verify", "--weights", str(next((home / "runs").glob("*/mean*/*"))), str(path)], standalone_mode=False)
 
 
 def badged(folder: Path) -> list[str | None]:

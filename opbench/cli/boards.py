@@ -124,8 +124,8 @@ def submit(record: Path, model: str | None, weights: Path | None, out: Path) -> 
 @foreign_model
 @weights_option
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
-@click.option("--note", is_flag=True, help="Where all numbers agree, write so below OUT/verified/: tables then show it.")
-@shared.out("For --note, and where the records lie that an archive's training may differ from as they differ.")
+@click.option("--note", is_flag=True, help="Where all numbers of a checkpoint agree, write so below OUT/verified/: tables then show it.")
+@shared.out("Where verified/ lies, and the records/ among which an archive's belongs.")
 def verify(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
     """Score a record's checkpoint anew and say, number by number, what agrees. RECORD is its file, or an archive of opbench submit."""
     if weights and len(records) > 1:
@@ -152,16 +152,19 @@ def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, 
     from opbench.submission import opened
 
     packed = path.suffix == ".zip"
-    with opened(path, model) if packed else nullcontext(path) as record, bars() as show:
+    with opened(path, model) if packed else nullcontext(path) as record:
         held, found = read_record(record), []
         checkpoint = weights or reproduce.checkpoint(record, held)
-        if checkpoint.is_file() or weights or not retrain:
-            found += reproduce.verify(held, checkpoint, model=model, data=data, report=show)
-        if retrain:
-            siblings = out / "records" if packed else record.resolve().parents[1]
-            found += reproduce.retrain(held, siblings, model=model, data=data, report=show)
+        with bars() as show:
+            if checkpoint.is_file() or weights or note or not retrain:  # a badge takes more than a training that came near
+                found += reproduce.verify(held, checkpoint, model=model, data=data, report=show)
+            if retrain:
+                siblings = out / "records" if packed else record.resolve().parents[1]
+                found += reproduce.retrain(held, siblings, model=model, data=data, report=show)
         for finding in found:
             click.echo(finding)
+        if not found:
+            raise OpbenchError(f"{path}: holds no scores that could be verified; evaluate the model anew")
         if wrong := sum(not finding.agrees for finding in found):
             raise OpbenchError(
                 f"{path}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"

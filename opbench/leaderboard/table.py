@@ -31,7 +31,7 @@ ABOUT_COST = (
     "the row's, so that below 1 it is the faster. ~: timed while the machine was busy."
 )
 ABOUT_BADGES = (
-    "Verified: somebody else scored the checkpoints of all the row's runs, or retrained them, and found their numbers; - is unverified."
+    "Verified: somebody else scored the checkpoints of all the row's runs, or retrained them too, and found their numbers; - is unverified."
 )
 OVERVIEW = """# Leaderboards
 
