@@ -1,14 +1,10 @@
 """One model on one task: data, training, scores, record."""
 
 import datetime
-import inspect
-import marshal
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -32,6 +28,7 @@ from opbench.recipe import Foreign
 from opbench.record import Cost, Machine, Matched, Record, decided, file_name, finite, read_records, save, shipped
 from opbench.residual import Residual, unfit
 from opbench.scoring import scores
+from opbench.source import files, source_sha256
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
 from opbench.version import __version__
@@ -143,7 +140,7 @@ class Planned:
     @property
     def files(self) -> list[Path]:
         """Those that its source_sha256 is of; none where the model was written in a notebook."""
-        return _files(_author(self.operator))
+        return files(_author(self.operator))
 
 
 def planned(
@@ -326,7 +323,7 @@ def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": _source(_author(operator)),
+        "source_sha256": source_sha256(_author(operator)),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
@@ -335,31 +332,6 @@ def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
 def _author(operator: OperatorModel) -> type:
     """The class that somebody wrote."""
     return type(operator.net) if isinstance(operator, Plain) else type(operator)
-
-
-def _source(cls: type) -> str:
-    """sha256 over `_files`, by name."""
-    files = _files(cls)
-    if not files:
-        codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]
-        return fingerprint(codes)  # marshal's version 2: later ones depend on reference counts
-    return fingerprint({path.name: sha256(path) for path in files})
-
-
-def _files(cls: type) -> list[Path]:
-    """The file in which a class is written and the files beside it that it imports; none of a notebook's cell."""
-    home = sys.modules[cls.__module__]
-    if getattr(home, "__file__", None) is None:
-        return []
-    folder, found, waiting = Path(str(home.__file__)).parent, {}, [home]
-    while waiting:
-        module = waiting.pop()
-        path = Path(getattr(module, "__file__", None) or "")
-        if path.parent == folder and path.name not in found:
-            found[path.name] = path
-            names = {getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None) for value in vars(module).values()}
-            waiting += [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
-    return list(found.values())
 
 
 def _command(
