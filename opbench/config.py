@@ -6,14 +6,15 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from opbench.errors import ConfigError
 from opbench.find import known
 
 T = TypeVar("T")
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TOLD = 20  # faults of one value; what is wrong in more places is another kind of file
 
 

@@ -1,14 +1,10 @@
 """One model on one task: data, training, scores, record."""
 
 import datetime
-import inspect
-import marshal
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -32,6 +28,7 @@ from opbench.recipe import Foreign
 from opbench.record import Cost, Machine, Matched, Record, decided, file_name, finite, read_records, save, shipped
 from opbench.residual import Residual, unfit
 from opbench.scoring import scores
+from opbench.source import files, source_sha256
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
 from opbench.version import __version__
@@ -139,6 +136,11 @@ class Planned:
     def network(self) -> Normalized:
         """The model, untrained, in physical units."""
         return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that its source_sha256 is of; none where the model was written in a notebook."""
+        return files(_author(self.operator))
 
 
 def planned(
@@ -321,27 +323,15 @@ def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": _source(type(operator.net) if isinstance(operator, Plain) else type(operator)),
+        "source_sha256": source_sha256(_author(operator)),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
 
 
-def _source(cls: type) -> str:
-    """sha256 over the file in which a class is written and the files beside it that it imports, by name."""
-    home = sys.modules[cls.__module__]
-    if getattr(home, "__file__", None) is None:  # a notebook's cell
-        codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]
-        return fingerprint(codes)  # marshal's version 2: later ones depend on reference counts
-    folder, sums, waiting = Path(str(home.__file__)).parent, {}, [home]
-    while waiting:
-        module = waiting.pop()
-        path = Path(getattr(module, "__file__", None) or "")
-        if path.parent == folder and path.name not in sums:
-            sums[path.name] = sha256(path)
-            names = {getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None) for value in vars(module).values()}
-            waiting += [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
-    return fingerprint(sums)
+def _author(operator: OperatorModel) -> type:
+    """The class that somebody wrote."""
+    return type(operator.net) if isinstance(operator, Plain) else type(operator)
 
 
 def _command(

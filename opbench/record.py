@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import from_json
 
 from opbench.atomic import write_bytes
-from opbench.config import Frozen, fingerprint, validate_json
+from opbench.badge import Badge, badge_of
+from opbench.config import Frozen, Sha256, fingerprint, validate_json
 from opbench.errors import ConfigError, DataError, OpbenchError
 from opbench.find import PACKAGE
 
@@ -23,11 +24,11 @@ Number = Annotated[float, Field(ge=-1e100, le=1e100)]  # beyond, sums overflow; 
 Positive = Annotated[float, Field(gt=0, le=1e100)]  # seconds and rates, which are divided by
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Scores = dict[str, dict[str, Number | None]]
 Clock = Literal["processor", "wall"]
 Way = Literal["alone", "batched"]
 Scheme = Literal["finite_difference", "spectral", "sparse_lu"]
+Track = Literal["closed", "open"]
 
 
 class Machine(Frozen):
@@ -169,6 +170,7 @@ class Finetuned(Frozen):
 
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
 SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
+BUDGET = {"train.epochs", "train.batch_size"}
 
 
 class Record(Frozen):
@@ -226,6 +228,7 @@ class Record(Frozen):
     versions: dict[str, str | None]
     machine: Machine
     weights_sha256: Sha256 | None
+    _badge: Badge | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _is_of_one_piece(self) -> "Record":
@@ -253,6 +256,16 @@ class Record(Frozen):
     def stem(self) -> str:
         """Of the file's name, and the name of the run's folder."""
         return f"{file_name(self.model)}-{self.fingerprint[:12]}"
+
+    @property
+    def track(self) -> Track:
+        """ "closed" for a run under the task's own budget and on all its labels, "open" for any other."""
+        return "open" if BUDGET & self.changes.keys() or self.labels is not None else "closed"
+
+    @property
+    def badge(self) -> Badge | None:
+        """That somebody found its numbers too. Only `shelf` gives it, from a file beside the records: no record says so itself."""
+        return self._badge
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), allow_nan=False, indent=1)
@@ -340,6 +353,7 @@ def shelf(*folders: Path) -> Shelf:
             if run in held:
                 raise DataError(f"{path}: is the run of {held[run][0]} again; remove one of them")
             held[run] = path, record
+            record._badge = badge_of(path)
         except (ConfigError, DataError) as error:
             faults.append(error)
     return Shelf(sorted((record for _, record in held.values()), key=lambda record: record.date), faults)

@@ -50,19 +50,28 @@ def verify(
     """Score a record's checkpoint on the data that the recipes make today: first the means, then the largest difference of any sample.
 
     model: the class of a record whose model is none of opbench's, as "file.py:Class": no other code of a submission is run.
-    Raises DataError where the record is of other data or the weights are not those that it names, OpbenchError and its kinds.
+    Raises what `checked` raises.
     """
-    run = _planned(record, model)
-    if not weights.is_file():
-        raise DataError(f"{weights}: no checkpoint there; put the run's {WEIGHTS} there, or name its place with --weights")
-    if record.weights_sha256 != sha256(weights):
-        raise DataError(f"{weights}: is not the checkpoint that the record names (sha256 differs); bring the run's own")
+    run = checked(record, weights, model=model)
     network = run.network()
     put_back(network, read(weights)[0], str(weights))
     splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
     with exact_convolutions():
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
     return _findings(record, scored["scores"], TOLERANCE) + _by_sample(record, scored["per_sample"])
+
+
+def checked(record: Record, weights: Path, *, model: str | None = None, device: str | None = None) -> Planned:
+    """The record's run, where task, data, code and weights are those that it names; nothing is computed. device: instead of the record's.
+
+    Raises DataError where the record is of other data or the weights are not those that it names, OpbenchError and its kinds.
+    """
+    run = _planned(record, model, device)
+    if not weights.is_file():
+        raise DataError(f"{weights}: no checkpoint there; put the run's {WEIGHTS} there, or name its place with --weights")
+    if record.weights_sha256 != sha256(weights):
+        raise DataError(f"{weights}: is not the checkpoint that the record names (sha256 differs); bring the run's own")
+    return run
 
 
 def retrain(
@@ -91,7 +100,7 @@ def checkpoint(path: Path, record: Record) -> Path:
     return path.resolve().parents[2] / "runs" / record.dataset / record.stem / WEIGHTS
 
 
-def _arguments(record: Record, model: str | None) -> dict[str, Any]:
+def _arguments(record: Record, model: str | None, device: str | None = None) -> dict[str, Any]:
     """Those of `evaluate` that made a record."""
     return {
         "model": _model(record, model),
@@ -101,7 +110,7 @@ def _arguments(record: Record, model: str | None) -> dict[str, Any]:
         "seed": record.seed,
         "settings": record.changes,
         "scale": record.scale,
-        "device": record.machine.device.partition(":")[0],
+        "device": device or record.machine.device.partition(":")[0],
     }
 
 
@@ -114,8 +123,8 @@ def _model(record: Record, model: str | None) -> str:
     raise OpbenchError(f"the record's model '{record.model}' is code of others: read it, then name it with --model path/to/file.py:Class")
 
 
-def _planned(record: Record, model: str | None) -> Planned:
-    run = planned(**_arguments(record, model))
+def _planned(record: Record, model: str | None, device: str | None = None) -> Planned:
+    run = planned(**_arguments(record, model, device))
     for key, kind in (("task_version", "the task"), ("data_fingerprint", "the data")):
         if run.about[key] != getattr(record, key):
             raise DataError(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from browser import opened
-from opbench.leaderboard.page import render, track, write
+from opbench.leaderboard.page import render, write
 from opbench.record import Machine, Rollout, save
 from records import record
 
@@ -83,9 +83,9 @@ print(*(name for name in ("torch", "h5py", "matplotlib") if name in sys.modules)
 
 
 def test_a_run_with_another_budget_or_fewer_labels_is_of_the_open_track():
-    assert track(record(changes={"model.width": 9})) == "closed"
-    assert track(record(changes={"train.epochs": 9})) == "open"
-    assert track(record(labels=3)) == "open"
+    assert record(changes={"model.width": 9}).track == "closed"
+    assert record(changes={"train.epochs": 9}).track == "open"
+    assert record(labels=3).track == "open"
 
 
 def shown(page) -> list[str]:

@@ -1,5 +1,6 @@
 """Commands about records: tables, pages, plots, and whether a record is true."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,15 @@ import click
 
 from opbench.cli import _shared as shared
 from opbench.cli._shared import DATASET, SCALE, Name, bars, opbench
-from opbench.errors import OpbenchError
+from opbench.errors import Interrupted, OpbenchError
 from opbench.find import known
+
+foreign_model = click.option(
+    "--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run."
+)
+weights_option = click.option(
+    "--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]"
+)
 
 
 @opbench.command()
@@ -89,27 +97,82 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
 
 @opbench.command()
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option("--retrain", is_flag=True, help="Repeat the training too, and compare what comes of it.")
-@click.option("--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run.")
-@click.option("--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
-def verify(record: Path, retrain: bool, model: str | None, weights: Path | None, data: Path | None) -> None:
-    """Score a record's checkpoint anew and say, number by number, what agrees."""
-    from opbench import reproduce
-    from opbench.record import read_record
+@foreign_model
+@weights_option
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), show_default=True, help="For the archive.")
+def submit(record: Path, model: str | None, weights: Path | None, out: Path) -> None:
+    """Check a record of yours and pack it, its checkpoint and its model's files into one archive, for a pull request."""
+    from opbench.submission import submit as pack
 
-    held = read_record(record)
-    with bars() as show:
-        found = reproduce.verify(held, weights or reproduce.checkpoint(record, held), model=model, data=data, report=show)
-        if retrain:
-            found += reproduce.retrain(held, record.resolve().parents[1], model=model, data=data, report=show)
-    for finding in found:
-        click.echo(finding)
-    if wrong := sum(not finding.agrees for finding in found):
-        raise OpbenchError(
-            f"{record}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
-        )
-    click.echo(f"verified: all {len(found)} numbers agree")
+    archive, sizes, held = pack(record, model=model, weights=weights, out=out)
+    for name, size in sizes.items():
+        click.echo(f"{size:12,} bytes  {name}")
+    click.echo(f"written: {archive} ({archive.stat().st_size:,} bytes)")
+    if held.dirty or held.commit is None:
+        click.echo("note: the record names no commit of opbench, or one with changes on top: a reviewer may come to other numbers")
+    click.echo(
+        f"next: open a pull request that adds the record as leaderboards/records/{held.dataset}/{record.name}, and attach {archive.name} "
+        "to it; SUBMIT.md says how it is checked"
+    )
+
+
+@opbench.command()
+@click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--retrain", is_flag=True, help="Repeat the training too (alone, where no checkpoint is there), and compare what comes of it."
+)
+@foreign_model
+@weights_option
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
+@click.option("--note", is_flag=True, help="Where all numbers of a checkpoint agree, write so below OUT/verified/: tables then show it.")
+@shared.out("Where verified/ lies, and the records/ among which an archive's belongs.")
+def verify(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
+    """Score a record's checkpoint anew and say, number by number, what agrees. RECORD is its file, or an archive of opbench submit."""
+    if weights and len(records) > 1:
+        raise OpbenchError(f"--weights: expected one record beside it, got {len(records)}; verify them one by one")
+    faults = []
+    for path in records:
+        try:
+            _verify(path, weights, **options)
+        except Interrupted:
+            raise
+        except OpbenchError as fault:
+            faults.append(fault)
+    if faults and len(records) > 1:
+        _list(faults)
+        raise OpbenchError(f"{len(faults)} of {len(records)} records are not verified, named above")
+    if faults:
+        raise faults[0]
+
+
+def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, data: Path | None, note: bool, out: Path) -> None:
+    from opbench import reproduce
+    from opbench.badge import award
+    from opbench.record import read_record
+    from opbench.submission import opened
+
+    packed = path.suffix == ".zip"
+    with opened(path, model) if packed else nullcontext(path) as record:
+        held, found = read_record(record), []
+        checkpoint = weights or reproduce.checkpoint(record, held)
+        with bars() as show:
+            if checkpoint.is_file() or weights or note or not retrain:  # a badge takes more than a training that came near
+                found += reproduce.verify(held, checkpoint, model=model, data=data, report=show)
+            if retrain:
+                siblings = out / "records" if packed else record.resolve().parents[1]
+                found += reproduce.retrain(held, siblings, model=model, data=data, report=show)
+        for finding in found:
+            click.echo(finding)
+        if not found:
+            raise OpbenchError(f"{path}: holds no scores that could be verified; evaluate the model anew")
+        if wrong := sum(not finding.agrees for finding in found):
+            raise OpbenchError(
+                f"{path}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
+            )
+        click.echo(f"verified: all {len(found)} numbers of {path} agree")
+        if note:
+            badge = award(record, "retrained" if retrain else "scored", held.machine.device.partition(":")[0], out)
+            click.echo(f"written: {badge}")
 
 
 @opbench.command()
@@ -130,10 +193,14 @@ def score(predictions: Path, **options: Any) -> None:
 
 def _tell(faults: list[OpbenchError]) -> None:
     """A line for every file that is no record; raises OpbenchError where there is one."""
-    for fault in faults:
-        click.echo(f"opbench: {fault}", err=True)
+    _list(faults)
     if faults:
         raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
+
+
+def _list(faults: list[OpbenchError]) -> None:
+    for fault in faults:
+        click.echo(f"opbench: {' '.join(str(fault).split())}", err=True)
 
 
 def records_of(out: Path) -> list:

@@ -10,7 +10,7 @@ from typing import Any
 from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element, raw
-from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values
+from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values, verified
 from opbench.record import Record, Way
 from opbench.version import __version__
 
@@ -217,6 +217,7 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
         for m in metrics
         for split in splits
     ]
+    badges = [("verified", words, _verified)] if any(r.badge for r in board.records) else []
     costs = [column for column in COSTS if any(column[2]([r]) is not None for r in board.records)]
     numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in costs]
     return [
@@ -225,6 +226,7 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
         *scores,
         *numbers,
         ("seeds", {}, _seeds),
+        *badges,
         ("machine", words, lambda runs: element("td", element("small", _machine(runs[0])), class_="words")),
     ]
 
@@ -240,6 +242,10 @@ def _machine(record: Record) -> str:
 def _seeds(runs: Runs) -> Markup:
     failed = element("small", f" {diverged(runs)} diverged") if diverged(runs) else None
     return element("td", str(len(runs)), failed, data_v=len(runs))
+
+
+def _verified(runs: Runs) -> Markup:
+    return element("td", element("small", verified(runs) or "unverified"), class_="words")
 
 
 def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
@@ -307,14 +313,8 @@ def _row(runs: Runs, columns: Sequence[tuple[str, dict[str, Any], Any]], place: 
     cells = [cell(runs) for _, _, cell in columns[1:]]
     button = element("button", "details", type="button", class_="details", aria_expanded="false", aria_controls=place)
     more = element("tr", element("td", _details(runs), colspan=len(columns) + 1), class_="more", id=place, hidden=True)
-    about = {"data_model": first.model.lower(), "data_loss": first.loss, "data_track": track(first)}
+    about = {"data_model": first.model.lower(), "data_loss": first.loss, "data_track": first.track}
     return element("tbody", element("tr", head, cells, element("td", button)), more, **about)
-
-
-def track(record: Record) -> str:
-    """ "closed" for a run under the task's own budget and on all its labels, "open" for any other."""
-    budget = {"train.epochs", "train.batch_size"}
-    return "open" if budget & record.changes.keys() or record.labels is not None else "closed"
 
 
 def _details(runs: Runs) -> Markup:
@@ -331,7 +331,8 @@ def _details(runs: Runs) -> Markup:
             f"{split}: stable {r.stable:.0%}, correlated until {r.correlation_time}" for split, r in first.rollouts.items()
         ),
         "solver matched": _solver(first),
-        "track": f"{track(first)}: {TRACKS[track(first)]}",
+        "track": f"{first.track}: {TRACKS[first.track]}",
+        "verified": "; ".join(f"seed {r.seed}: {r.badge}" for r in runs if r.badge),
         "machine": f"{first.machine.device}, {_machine(first)}{', TF32' if first.machine.tf32 else ''}",
         "date": newest.date[:19],
         "opbench": f"{newest.opbench}, commit {(newest.commit or 'unknown')[:12]}{', with uncommitted changes' if newest.dirty else ''}",

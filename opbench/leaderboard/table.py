@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opbench.atomic import write_bytes
+from opbench.badge import Repeated
 from opbench.config import printable
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.words import rate, seconds
@@ -28,6 +29,9 @@ ABOUT = (
 ABOUT_COST = (
     "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
     "the row's, so that below 1 it is the faster. ~: timed while the machine was busy."
+)
+ABOUT_BADGES = (
+    "Verified: somebody else scored the checkpoints of all the row's runs, or retrained them too, and found their numbers; - is unverified."
 )
 OVERVIEW = """# Leaderboards
 
@@ -147,6 +151,7 @@ def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> 
         **_cost_cells(board, middle(runs)),
         "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
         "seeds": str(len(runs)),
+        "verified": verified(runs) or "-",
         "diverged": str(diverged(runs)),
         "device": _device(board, first.machine),
     }
@@ -207,6 +212,12 @@ def _is_baseline(record: Record) -> bool:
 
 def diverged(runs: Sequence[Record]) -> int:
     return sum(r.status == "diverged" for r in runs)
+
+
+def verified(runs: Sequence[Record]) -> Repeated | None:
+    """What was repeated of every run, "scored" where not all were retrained; None where a run has no badge."""
+    repeated = {r.badge and r.badge.repeated for r in runs}
+    return None if None in repeated else "scored" if "scored" in repeated else "retrained"
 
 
 def values(runs: Sequence[Record], split: str, metric: str = METRIC) -> list[float]:
@@ -279,7 +290,7 @@ def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
     heads, body = _table(board)
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
-    about = f"{ABOUT} {ABOUT_COST}" if "latency" in heads else ABOUT
+    about = " ".join([ABOUT, *(words for head, words in (("latency", ABOUT_COST), ("verified", ABOUT_BADGES)) if head in heads)])
     return "\n".join([f"## {board.heading}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
 
 
