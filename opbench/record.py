@@ -259,8 +259,8 @@ class Record(Frozen):
 
     @property
     def track(self) -> Track:
-        """ "closed" for a run under the task's own budget and on all its labels, "open" for any other."""
-        return "open" if BUDGET & self.changes.keys() or self.labels is not None else "closed"
+        """ "closed" for a run under the task's own budget and on all labels that its loss reads, "open" for any other."""
+        return "open" if BUDGET & self.changes.keys() or self.labels else "closed"
 
     @property
     def badge(self) -> Badge | None:

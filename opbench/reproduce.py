@@ -106,7 +106,8 @@ def _arguments(record: Record, model: str | None, device: str | None = None) -> 
         "model": _model(record, model),
         "task": record.task,
         "loss": record.loss,
-        "labels": record.labels,
+        "labels": record.labels or None,  # 0: the loss reads none
+        "finetune": record.finetuned and record.finetuned.loss,
         "seed": record.seed,
         "settings": record.changes,
         "scale": record.scale,

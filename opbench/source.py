@@ -1,10 +1,10 @@
 """The files in which a model is written."""
 
+import ast
 import inspect
 import marshal
 import sys
 from pathlib import Path
-from types import ModuleType
 
 from opbench.config import fingerprint
 from opbench.provenance import sha256
@@ -24,12 +24,22 @@ def files(cls: type) -> list[Path]:
     home = sys.modules[cls.__module__]
     if getattr(home, "__file__", None) is None:
         return []
-    folder, found, waiting = Path(str(home.__file__)).parent, {}, [home]
+    found: dict[str, Path] = {}
+    waiting = [Path(str(home.__file__))]
     while waiting:
-        module = waiting.pop()
-        path = Path(getattr(module, "__file__", None) or "")
-        if path.parent == folder and path.name not in found:
+        path = waiting.pop()
+        if path.name not in found and path.is_file():
             found[path.name] = path
-            names = {getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None) for value in vars(module).values()}
-            waiting += [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
+            waiting += [path.with_name(f"{name}.py") for name in imported(path)]
     return list(found.values())
+
+
+def imported(path: Path) -> set[str]:
+    """The last words of all that a file's import statements name, functions' own imports among them."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.name.rpartition(".")[2] for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.rpartition(".")[2])
+    return names

@@ -244,7 +244,7 @@ def test_a_truncated_file_is_refused_and_kept(home):
 def test_a_stopped_training_says_how_to_go_on_and_goes_on(home):
     arguments = ["evaluate", "--model", "fast_fno", "--task", "tiny.toml", "--set", "train.epochs=4000", "--out", "stopped"]
     run = subprocess.Popen([sys.executable, "-m", "opbench", *arguments], cwd=home, stderr=subprocess.PIPE, text=True, env=os.environ)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list((home / "stopped").rglob("state.safetensors")):
         assert run.poll() is None, run.stderr and run.stderr.read()
         assert time.monotonic() < deadline

@@ -86,6 +86,7 @@ def test_a_run_with_another_budget_or_fewer_labels_is_of_the_open_track():
     assert record(changes={"model.width": 9}).track == "closed"
     assert record(changes={"train.epochs": 9}).track == "open"
     assert record(labels=3).track == "open"
+    assert record(loss="physics", labels=0).track == "closed"
 
 
 def shown(page) -> list[str]:

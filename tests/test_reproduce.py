@@ -7,8 +7,11 @@ import pytest
 
 import opbench
 from opbench.errors import DataError, OpbenchError
-from opbench.record import read_record, read_records, save
-from opbench.reproduce import Finding, checkpoint, retrain, verify
+from opbench.evaluation import planned
+from opbench.provenance import sha256
+from opbench.record import Finetuned, read_record, read_records, save
+from opbench.reproduce import Finding, checked, checkpoint, retrain, verify
+from records import record
 
 NET = """
 import torch
@@ -99,3 +102,14 @@ def test_an_edited_record_is_refused_at_the_door(home, path, tmp_path):
         read_record(false)
     assert len(list(read_records(home / "records"))) == 3
     assert save(read_record(path), tmp_path / "copy").stem == read_record(path).stem
+
+
+@pytest.mark.parametrize("given", [{"loss": "physics"}, {"finetune": "physics", "settings": {"finetune.steps": 2}}])
+def test_a_run_without_labels_and_one_with_a_second_stage_are_planned_again_from_their_records(tmp_path, given):
+    run = planned("fast_fno", "darcy_2d", scale="mini", device="cpu", **given)
+    second = Finetuned(
+        loss="physics", loss_settings={}, samples=1, steps=2, learning_rate=1e-3, clip=1.0, before={}, after={}, floor=None, seconds=1.0
+    )
+    (tmp_path / "weights").write_bytes(b"kept")
+    held = record(**run.about, finetuned=second if "finetune" in given else None, weights_sha256=sha256(tmp_path / "weights"))
+    assert checked(held, tmp_path / "weights").about["changes"] == held.changes

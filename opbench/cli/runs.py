@@ -26,7 +26,7 @@ from opbench.errors import Interrupted
 @shared.device
 @shared.out("For records and runs.")
 @shared.data
-@click.option("--cost/--no-cost", default=True, show_default=True, help="Time the model, and the solver that errs as much.")
+@shared.cost
 @click.option("--compiled/--not-compiled", default=None, help="Time it under torch.compile too. [default: on a GPU]")
 @click.option("--json", "as_json", is_flag=True, help="Print the record (a list of them with --seeds) and nothing else.")
 def evaluate(
@@ -69,8 +69,9 @@ def evaluate(
 @shared.device
 @shared.out("For records and trials.")
 @shared.data
+@shared.cost
 @click.pass_context
-def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str, ...], **options: Any) -> None:
+def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str, ...], cost: bool, **options: Any) -> None:
     """Search a model's settings by validation error, then evaluate what was found; its record says that it was tuned."""
     from opbench.tuning import tune as search
 
@@ -81,7 +82,7 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
     if found.failed:
         click.echo(f"{found.failed} trials diverged, or their settings did not fit each other")
     click.echo("settings: " + " ".join(f"--set {setting}" for setting in best))
-    ctx.invoke(evaluate, seeds=seeds, settings=(*settings, *best), tuned=found.trials, **options)
+    ctx.invoke(evaluate, seeds=seeds, settings=(*settings, *best), tuned=found.trials, cost=cost, **options)
 
 
 @opbench.command()
