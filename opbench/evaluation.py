@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from opbench import ladder
+from opbench import ladder, specimens
 from opbench.atomic import locked
 from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.build import Plain, build_model
@@ -33,7 +33,7 @@ from opbench.record import Cost, Machine, Matched, Record, decided, file_name, f
 from opbench.residual import Residual, unfit
 from opbench.scoring import scores
 from opbench.task import Problem, Split, StoredSplit, problem
-from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
+from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, predict, train
 from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
@@ -61,6 +61,8 @@ def evaluate(
     compiled: bool | None = None,
 ) -> Record:
     """Train a model on a task under the task's budget, score it, write its record below out/records and its weights below out/runs.
+
+    Beside the record it writes what its predictions look like, see `opbench.specimens`.
 
     model: a name that `opbench list` shows, `module:Class`, `path/to/file.py:Class`, or a class.
     labels: how many training samples the loss may read the references of; None is all.
@@ -93,9 +95,16 @@ def evaluate(
             spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
             matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
             record = record.model_copy(update={"cost": spent, "matched": matched})
-    save(record, Path(out) / "records")
+        kept = _kept(record, network, splits["test"], run)
+    path = save(record, Path(out) / "records")
     (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
+    specimens.write(path.with_suffix(specimens.SUFFIX), kept)
     return record
+
+
+def _kept(record: Record, network: Normalized, test: Split, run: "Planned") -> specimens.Specimens:
+    samples = test.samples().to(run.place)
+    return specimens.make(record, test.spec, samples, predict(network, samples, run.training.batch_size))
 
 
 def _matched(
