@@ -121,8 +121,8 @@ def make(record: Record, spec: Spec, samples: Samples, prediction: Tensor) -> Sp
         given=thin(samples.given),
         prediction=thin(told[:, :, frames]),
         reference=thin(asked[:, :, frames]),
-        errors=np.array([errors[i] for i in indices], np.float32),
-        growth=_growth(told, asked) if len(stored) > 1 else np.zeros(0, np.float32),
+        errors=_floats([errors[i] for i in indices]),
+        growth=_growth(told, asked) if len(stored) > 1 else _floats([]),
         spectra=_spectra(prediction, samples.reference, spec.grid, len(fields)),
     )
 
@@ -150,7 +150,12 @@ def _thinned(grid: Grid, stride: int) -> Grid:
 def _growth(prediction: Tensor, reference: Tensor) -> np.ndarray:
     """(n, field, time, *s), twice -> (time,): the mean over samples of relative L2, all fields of a time together."""
     pairs = zip(prediction.unbind(2), reference.unbind(2), strict=True)
-    return np.array([float(relative_l2(*pair).mean()) for pair in pairs], np.float32)
+    return _floats([float(relative_l2(*pair).mean()) for pair in pairs])
+
+
+def _floats(values: Sequence[float]) -> np.ndarray:
+    """As float32, infinite beyond it."""
+    return torch.tensor(values, dtype=torch.float64).float().numpy()
 
 
 def _spectra(prediction: Tensor, reference: Tensor, grid: Grid, fields: int) -> np.ndarray:

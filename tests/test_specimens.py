@@ -75,6 +75,14 @@ def test_a_sample_that_is_not_finite_is_the_worst():
     assert np.isfinite(found.prediction[:2]).all()
 
 
+def test_a_prediction_as_large_as_numbers_go_is_kept_without_a_warning():
+    _, spec, samples, prediction = run(line(), times=TIMES)
+    prediction[1:] *= 1e38
+    found = make(recorded(prediction, samples.reference), spec, samples, prediction)
+    assert np.isinf(found.spectra[0]).any()
+    assert np.isfinite(found.errors[0])
+
+
 def test_error_against_time_is_that_of_each_time_alone():
     about, spec, samples, prediction = run(square(8, 9), fields=2, times=TIMES)
     found = make(about, spec, samples, prediction)

@@ -54,6 +54,7 @@ labels = click.option("--labels", type=click.IntRange(1), help="Training samples
 scale = click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
 mini = click.option("--scale", type=SCALE, default="mini", show_default=True)
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+cost = click.option("--cost/--no-cost", default=True, show_default=True, help="Time the model, and the solver that errs as much.")
 data = click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
 
 
