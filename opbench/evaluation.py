@@ -90,12 +90,12 @@ def evaluate(
         record = Record(
             **about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS)
         )
+        kept = _kept(record, network, splits["test"], run)
         if cost:
             with_compiler = run.place == "cuda" if compiled is None else compiled
             spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
             matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
             record = record.model_copy(update={"cost": spent, "matched": matched})
-        kept = _kept(record, network, splits["test"], run)
     path = save(record, Path(out) / "records")
     (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
     specimens.write(path.with_suffix(specimens.SUFFIX), kept)
@@ -103,6 +103,7 @@ def evaluate(
 
 
 def _kept(record: Record, network: Normalized, test: Split, run: "Planned") -> specimens.Specimens:
+    """What lies beside the record."""
     samples = test.samples().to(run.place)
     return specimens.make(record, test.spec, samples, predict(network, samples, run.training.batch_size))
 

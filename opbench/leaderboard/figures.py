@@ -109,18 +109,20 @@ def lines(
 ) -> Markup:
     """A line each, named beside its end as near as there is room; `steps` hold a value until the next.
 
-    dashed: to be compared with the line of the same name.
+    dashed: lines beside those, in the colour of the same name.
     """
-    drawn = []
-    for name, points, kind in [*((*line, "") for line in series.items()), *((*line, " dashed") for line in (dashed or {}).items())]:
-        places = [(x.at(a), y.at(b)) for a, b in points]
-        joint = (lambda a, b: f"H{a}V{b}") if steps else (lambda a, b: f"L{a} {b}")
-        path = f"M{places[0][0]} {places[0][1]}" + "".join(joint(a, b) for a, b in places[1:])
-        drawn.append(element("path", d=path, class_=f"curve{kind} c{colours[name] % 8}"))
+    drawn = [_path(points, x, y, f"curve c{colours[name] % 8}", steps) for name, points in series.items()]
+    drawn += [_path(points, x, y, f"curve dashed c{colours[name] % 8}", steps) for name, points in (dashed or {}).items()]
     rows = _apart({name: y.at(points[-1][1]) + 4 for name, points in series.items()})
     texts = [element("text", name, x=WIDTH - RIGHT + 6, y=round(row, 1), class_=f"name t{colours[name] % 8}") for name, row in rows.items()]
     told = "; ".join(f"{name}: {_number(points[0][1])} to {_number(points[-1][1])}" for name, points in series.items())
     return _drawing(title, f"{y.label} against {x.label}. {told}.", x, y, [*drawn, *texts], room=96)
+
+
+def _path(points: Sequence[Point], x: Axis, y: Axis, kind: str, steps: bool) -> Markup:
+    places = [(x.at(a), y.at(b)) for a, b in points]
+    joint = (lambda a, b: f"H{a}V{b}") if steps else (lambda a, b: f"L{a} {b}")
+    return element("path", d=f"M{places[0][0]} {places[0][1]}" + "".join(joint(a, b) for a, b in places[1:]), class_=kind)
 
 
 def _apart(wanted: Mapping[str, float]) -> dict[str, float]:

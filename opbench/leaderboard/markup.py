@@ -32,7 +32,7 @@ def element(name: str, /, *children, **attributes: str | int | float | bool | No
 
 
 def document(title: str, body: Markup, style: Markup, script: Markup | None = None, images: bool = False) -> str:
-    """A page whose head forbids all but its own style and script, and but images written into the page itself where it has any."""
+    """A page whose head forbids all but its own style and script; images: and but those that are written into it."""
     sources = {"default-src": "'none'", "style-src": f"'{_sum(style)}'"}
     sources |= {} if script is None else {"script-src": f"'{_sum(script)}'"}
     sources |= {"img-src": "data:"} if images else {}
