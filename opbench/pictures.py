@@ -121,7 +121,7 @@ def pixels(values: np.ndarray, scale: Mapping[str, Any]) -> bytes:
     part = (values.T[::-1].astype(np.float64) - low) / (high - low or 1.0)
     finite = np.isfinite(part)
     levels = np.where(finite, 1 + np.round(254 * np.clip(np.where(finite, part, 0.0), 0.0, 1.0)), 0).astype(np.uint8)
-    image, stream = Image.fromarray(levels, "P"), io.BytesIO()
+    image, stream = Image.fromarray(levels), io.BytesIO()
     palette = colormaps[scale["cmap"]](np.linspace(0, 1, 255), bytes=True)[:, :3]
     image.putpalette(bytes(3) + palette.tobytes())
     image.save(stream, "PNG", optimize=True, transparency=0)

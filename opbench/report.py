@@ -197,9 +197,9 @@ def _plots(specimens: Specimens, k: int, place: int) -> Markup:
     names, start = _moments(specimens, "reference"), specimens.about.given.index(field) if field in specimens.about.given else None
     given = {} if start is None else {"given": specimens.given[k, start]}
     others = [i for i, name in enumerate(specimens.about.given) if name not in specimens.about.fields] if place == 0 else []
-    shades = {name: i for i, name in enumerate(names)} | {"given": GREY}
+    shades = {name: i for i, name in enumerate(names)} | {"given": GREY, "error": MINE}
     asked, told = dict(zip(names, reference, strict=True)), dict(zip(names, prediction, strict=True))
-    errors = dict(zip(names, _error(specimens, k, place), strict=True))
+    errors = dict(zip(_moments(specimens, "error"), _error(specimens, k, place), strict=True))
     drawn = [_plot(specimens.about.given[i], axis, {"given": specimens.given[k, i]}, shades, specimens) for i in others]
     drawn += [_plot(field, axis, given | asked, shades, specimens, told), _plot(f"error of {field}", axis, errors, shades, specimens)]
     plots = element("div", [element("figure", plot) for plot in drawn], class_="figures")

@@ -91,6 +91,8 @@ def test_a_task_on_one_axis_is_drawn_as_lines_and_one_without_times_has_no_error
     assert titles(page).count("pressure") == titles(page).count("error of pressure") == titles(page).count("permeability") == 3
     assert "Error against time" not in titles(page)
     assert page.count("curve dashed") == 3 + 2, "predictions of three samples, spectra of two models' errors"
+    assert page.count(">error</text>") == page.count(">given</text>") == 3
+    assert page.count(">reference</text>") == 3 + 1
     assert "<image" not in page
 
 
