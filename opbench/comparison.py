@@ -72,21 +72,23 @@ def _device(record: Record) -> str:
 
 def text(held: Contest) -> str:
     """The contest in words and numbers, for a terminal."""
-    rows = [("model", "test", f"{METRIC} over {held.model}'s", f"{LEVEL:.0%} interval", "p", "parameters", "training", "latency")]
-    rows += [_row(held, held.model, held.mine), *(_row(held, name, runs) for name, runs in held.others.items())]
+    rows = table(held)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    told = f"{held.task}, {held.scale}: {verdict(held)} ({held.reused} of the runs were there already)"
+    return "\n".join([told, *lines, *caveats(held), *weaknesses(held), ""])
+
+
+def table(held: Contest) -> list[tuple[str, ...]]:
+    """A row of heads, then one for each model, the contest's own first."""
+    heads = ("model", "test", f"{METRIC} over {held.model}'s", f"{LEVEL:.0%} interval", "p", "parameters", "training", "latency")
+    return [heads, _row(held, held.model, held.mine), *(_row(held, name, runs) for name, runs in held.others.items())]
+
+
+def caveats(held: Contest) -> list[str]:
+    """What the numbers do not tell."""
     few = [] if len(held.mine) >= MIN_SEEDS else [f"fewer than {MIN_SEEDS} seeds: no interval and no test is given"]
-    return "\n".join(
-        [
-            f"{held.task}, {held.scale}: {verdict(held)} ({held.reused} of the runs were there already)",
-            *table,
-            *few,
-            *machines(held),
-            *weaknesses(held),
-            "",
-        ]
-    )
+    return [*few, *machines(held)]
 
 
 def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from opbench import ladder
+from opbench import ladder, specimens
 from opbench.atomic import locked
 from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.build import Plain, build_model
@@ -30,7 +30,7 @@ from opbench.residual import Residual, unfit
 from opbench.scoring import scores
 from opbench.source import files, source_sha256
 from opbench.task import Problem, Split, StoredSplit, problem
-from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, train
+from opbench.train import STATE, WEIGHTS, Outcome, Progress, Training, predict, train
 from opbench.version import __version__
 
 BASELINES = ("mean", "persistence", "linear")
@@ -59,6 +59,8 @@ def evaluate(
 ) -> Record:
     """Train a model on a task under the task's budget, score it, write its record below out/records and its weights below out/runs.
 
+    Beside the record it writes what its predictions look like, see `opbench.specimens`.
+
     model: a name that `opbench list` shows, `module:Class`, `path/to/file.py:Class`, or a class.
     labels: how many training samples the loss may read the references of; None is all.
     finetune: a loss without labels, by which test samples are optimised one by one after training, from the trained weights.
@@ -85,14 +87,22 @@ def evaluate(
         record = Record(
             **about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS)
         )
+        kept = _kept(record, network, splits["test"], run)
         if cost:
             with_compiler = run.place == "cuda" if compiled is None else compiled
             spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
             matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
             record = record.model_copy(update={"cost": spent, "matched": matched})
-    save(record, Path(out) / "records")
+    path = save(record, Path(out) / "records")
     (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
+    specimens.write(path.with_suffix(specimens.SUFFIX), kept)
     return record
+
+
+def _kept(record: Record, network: Normalized, test: Split, run: "Planned") -> specimens.Specimens:
+    """What lies beside the record."""
+    samples = test.samples().to(run.place)
+    return specimens.make(record, test.spec, samples, predict(network, samples, run.training.batch_size))
 
 
 def _matched(

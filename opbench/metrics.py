@@ -136,7 +136,7 @@ def energy_spectrum_error(prediction: Tensor, reference: Tensor, grid: Grid) -> 
     Source: the isotropic spectrum is The Well's power_spectrum (arXiv:2412.00568), the distance opbench's own. Version 1.
     """
     _difference(prediction, reference)
-    energies = [_shells(_fluctuation(values.double()), grid, still=True) for values in (prediction, reference)]
+    energies = [shells(_fluctuation(values.double()), grid, still=True) for values in (prediction, reference)]
     return _ratio((energies[0] - energies[1]).abs().sum(2), energies[1].sum(2)).mean(1)
 
 
@@ -167,7 +167,9 @@ def histogram_w1(prediction: Tensor, reference: Tensor, grid: Grid | None = None
 def metrics() -> dict[str, Metric]:
     """Every metric of this module by name: its public functions of a prediction, a reference and a grid."""
     functions = {name: value for name, value in vars(sys.modules[__name__]).items() if getattr(value, "__module__", None) == __name__}
-    return {name: function for name, function in functions.items() if not name.startswith("_") and function not in (metrics, versions)}
+    return {
+        name: function for name, function in functions.items() if not name.startswith("_") and function not in (metrics, versions, shells)
+    }
 
 
 def versions() -> dict[str, int]:
@@ -215,13 +217,13 @@ def _ratio(error: Tensor, size: Tensor) -> Tensor:
 
 
 def _band(prediction: Tensor, reference: Tensor, grid: Grid, first: int, last: int | None) -> Tensor:
-    energies = _shells(_difference(prediction, reference), grid)[..., first:last]
+    energies = shells(_difference(prediction, reference), grid)[..., first:last]
     if energies.shape[2] == 0:
         raise Undefined(f"a grid of {'x'.join(map(str, grid.shape))} points has no waves that fit {first} times or more into the domain")
     return energies.sum(2).sqrt().mean(1)
 
 
-def _shells(values: Tensor, grid: Grid, still: bool = False) -> Tensor:
+def shells(values: Tensor, grid: Grid, still: bool = False) -> Tensor:
     """The mean square of (n, c, *s) shared out among waves with k <= |wave vector| < k + 1, (n, c, k); still: without the mean.
 
     Wave vectors count waves across the domain, along bounded axes half waves. They come in pairs +-k, of which rfftn gives one.

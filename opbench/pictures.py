@@ -103,6 +103,31 @@ def animation(scene: Scene, limit: int = 1_000_000) -> bytes:
         return _small(gif, limit)
 
 
+def colours(values: np.ndarray) -> dict[str, Any]:
+    """The colour map and its ends: symmetric about zero where both signs matter."""
+    low, high = float(values.min()), float(values.max())
+    if min(-low, high) > ONE_SIGN * max(-low, high):
+        bound = max(-low, high)
+        return {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
+    return {"cmap": "viridis", "vmin": low, "vmax": high}
+
+
+def pixels(values: np.ndarray, scale: Mapping[str, Any]) -> bytes:
+    """A field (x, y) as a PNG with a pixel for every point, y upwards, on a scale of `colours`; what is not finite has no colour."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    low, high = scale["vmin"], scale["vmax"]
+    part = (values.T[::-1].astype(np.float64) - low) / (high - low or 1.0)
+    finite = np.isfinite(part)
+    levels = np.where(finite, 1 + np.round(254 * np.clip(np.where(finite, part, 0.0), 0.0, 1.0)), 0).astype(np.uint8)
+    image, stream = Image.fromarray(levels), io.BytesIO()
+    palette = colormaps[scale["cmap"]](np.linspace(0, 1, 255), bytes=True)[:, :3]
+    image.putpalette(bytes(3) + palette.tobytes())
+    image.save(stream, "PNG", optimize=True, transparency=0)
+    return stream.getvalue()
+
+
 def _small(render: Callable[[int], bytes], limit: int | None) -> bytes:
     """What `render` gives at the largest resolution at which it is small enough, or else at the smallest."""
     content = b""
@@ -199,16 +224,16 @@ def _evolution(field: Field, values: np.ndarray, times: Sequence[float], grid: G
 
 
 def _maps(figure: Any, axes: Sequence[Axes], group: Group, scene: Scene) -> None:
-    colours = _colours(np.stack(group.arrays))
-    images = [_map(panel, values, scene.grid, colours) for panel, values in zip(axes, group.arrays, strict=True)]
+    scale = colours(np.stack(group.arrays))
+    images = [_map(panel, values, scene.grid, scale) for panel, values in zip(axes, group.arrays, strict=True)]
     for panel, title in zip(axes, group.titles, strict=True):
         panel.set_title(title)
     axes[0].set_ylabel(f"{scene.grid.axes[1]} [m]")
     figure.colorbar(images[0], ax=list(axes), label=_label(group.field))
 
 
-def _map(panel: Axes, values: np.ndarray, grid: Grid, colours: dict[str, Any]) -> Any:
-    image = panel.imshow(values.T, origin="lower", extent=(*_span(grid, 0), *_span(grid, 1)), interpolation="nearest", **colours)
+def _map(panel: Axes, values: np.ndarray, grid: Grid, scale: dict[str, Any]) -> Any:
+    image = panel.imshow(values.T, origin="lower", extent=(*_span(grid, 0), *_span(grid, 1)), interpolation="nearest", **scale)
     panel.set_xlabel(f"{grid.axes[0]} [m]")
     return image
 
@@ -229,7 +254,7 @@ def _space_time(figure: Any, axes: Sequence[Axes], group: Group, scene: Scene) -
     (panel,), (values,), times = axes, group.arrays, np.array(scene.times)
     half = (times[1] - times[0]) / 2
     extent = (*_span(scene.grid, 0), times[0] - half, times[-1] + half)
-    image = panel.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="nearest", **_colours(values))
+    image = panel.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="nearest", **colours(values))
     panel.set(xlabel=f"{scene.grid.axes[0]} [m]", ylabel="t [s]")
     figure.colorbar(image, ax=panel, label=_label(group.field))
 
@@ -278,21 +303,12 @@ def _moving_lines(panel: Axes, field: Field, scene: Scene) -> list[Callable[[int
 def _moving_maps(figure: "Figure", panels: Sequence[Axes], field: Field, scene: Scene) -> list[Callable[[int], None]]:
     updates: list[Callable[[int], None]] = []
     for i, (panel, sample) in enumerate(zip(panels, scene.unknowns[field], strict=False)):
-        image = _map(panel, sample[0], scene.grid, _colours(sample))
+        image = _map(panel, sample[0], scene.grid, colours(sample))
         panel.set_title(f"sample {i}")
         figure.colorbar(image, ax=panel, label=_label(field))
         updates.append(lambda k, image=image, sample=sample: image.set_data(sample[k].T))
     panels[0].set_ylabel(f"{scene.grid.axes[1]} [m]")
     return updates
-
-
-def _colours(values: np.ndarray) -> dict[str, Any]:
-    """The colour map and its ends: symmetric about zero where both signs matter."""
-    low, high = float(values.min()), float(values.max())
-    if min(-low, high) > ONE_SIGN * max(-low, high):
-        bound = max(-low, high)
-        return {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
-    return {"cmap": "viridis", "vmin": low, "vmax": high}
 
 
 def _label(field: Field) -> str:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from opbench.losses.data import DataLoss
 from opbench.model import Normalized, Samples
 from opbench.provenance import sha256
 from opbench.record import read_records
+from opbench.specimens import beside
 from opbench.task import Split, problem
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
@@ -76,6 +78,15 @@ def test_any_module_class_is_evaluated_and_its_record_is_on_disk(home):
     files = home / "data" / "tiny" / "mini" / "data"
     assert record.data_sha256 == {path.parent.name: sha256(path) for path in files.glob("*/tiny.hdf5")}
     assert record.error_floor["test"]["velocity"]["relative_l2"]["mean"] > 0
+
+
+def test_predictions_of_the_best_the_median_and_the_worst_sample_lie_beside_the_record(home):
+    record = run(home, Pointwise, seed=1)
+    kept, errors = beside(record, home / "out" / "records"), record.per_sample["test"]["relative_l2"]
+    assert kept is not None
+    assert [errors[i] for i in kept.about.indices] == [sorted(errors)[k] for k in (0, 1, 3)]
+    error, size = (np.linalg.norm(fields.reshape(3, -1), axis=1) for fields in (kept.prediction - kept.reference, kept.reference))
+    assert error / size == pytest.approx(sorted(errors)[:2] + sorted(errors)[3:], rel=1e-4)
 
 
 def test_the_weights_that_a_record_names_are_those_on_disk(home):

@@ -10,7 +10,6 @@ import torch
 from opbench.errors import ModelError, Undefined
 from opbench.grid import Grid
 from opbench.metrics import (
-    _shells,
     brmse,
     correlation_error,
     crmse,
@@ -26,6 +25,7 @@ from opbench.metrics import (
     relative_h1,
     relative_l2,
     rmse,
+    shells,
     vrmse,
 )
 
@@ -132,7 +132,7 @@ def test_the_error_at_the_boundary_is_pdebench_s(peer):
 def amplitudes(peer):
     """Of the error's shells of waves, root mean square over the batch, (time, k)."""
     frames = [torch.from_numpy(peer[name]).flatten(0, 1).movedim(-1, 1) for name in ("pred", "target")]
-    energies = _shells(frames[0] - frames[1], box(frames[0].shape[2:]))
+    energies = shells(frames[0] - frames[1], box(frames[0].shape[2:]))
     return energies.reshape(*peer["pred"].shape[:2], -1).numpy()
 
 

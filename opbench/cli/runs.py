@@ -93,11 +93,13 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of --model: model.width=64, train.epochs=200, ...")
 @shared.scale
 @shared.device
-@shared.out("For records and runs.")
+@shared.out("For records, runs and reports.")
 @shared.data
+@shared.cost
 def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
-    """Train what has no record yet, and print who wins where, by how much and how surely, and where the model is weak."""
+    """Train what has no record yet, print who wins where, by how much and how surely, and where the model is weak, and write a report."""
     from opbench.comparison import contest, text
+    from opbench.report import write
 
     records_of(out)  # a broken one is told before hours of training, not after
     chosen = dict(setting(text) for text in settings)
@@ -105,6 +107,7 @@ def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out
         held = [contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")]
     for one in held:
         click.echo(text(one))
+    click.echo(f"written: {write(held, out)}")
 
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:

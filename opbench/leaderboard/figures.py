@@ -32,7 +32,7 @@ class Axis:
         """At most about six: powers of ten with 2 and 5 between them where there is room, or round steps."""
         if not self.log:
             step = 10 ** math.floor(math.log10(self.high - self.low))
-            step = next(s for s in (step / 5, step / 2, step) if (self.high - self.low) / s <= 6)
+            step = next(s for s in (step / 5, step / 2, step, 2 * step) if (self.high - self.low) / s <= 6)
             return [k * step for k in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         every = max(1, math.ceil(len(decades) / 6))
@@ -47,6 +47,15 @@ def axes(points: Iterable[Point], x_label: str, y_label: str, log_x: bool = True
     low, high = _around(ys)
     left, right = _around(xs) if log_x else (min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1)
     return Axis(x_label, left, right, LEFT, WIDTH - RIGHT, log_x), Axis(y_label, low, high, HEIGHT - BOTTOM, TOP)
+
+
+def plain(label: str, values: Iterable[float], across: bool) -> Axis:
+    """Of a quantity with any sign, along the bottom or up the left side, around all values."""
+    values = list(values)
+    low, high = min(values), max(values)
+    margin = 0.0 if across and high > low else 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    ends = (LEFT, WIDTH - RIGHT) if across else (HEIGHT - BOTTOM, TOP)
+    return Axis(label, low - margin, high + margin, *ends, log=False)
 
 
 def _around(values: Sequence[float]) -> tuple[float, float]:
@@ -89,18 +98,31 @@ def _front(points: Iterable[Point]) -> list[Point]:
     return front
 
 
-def lines(title: str, series: Mapping[str, Sequence[Point]], colours: Mapping[str, int], x: Axis, y: Axis, steps: bool = False) -> Markup:
-    """A line each, named beside its end as near as there is room; `steps` hold a value until the next."""
-    drawn = []
-    for name, points in series.items():
-        places = [(x.at(a), y.at(b)) for a, b in points]
-        joint = (lambda a, b: f"H{a}V{b}") if steps else (lambda a, b: f"L{a} {b}")
-        path = f"M{places[0][0]} {places[0][1]}" + "".join(joint(a, b) for a, b in places[1:])
-        drawn.append(element("path", d=path, class_=f"curve c{colours[name] % 8}"))
+def lines(
+    title: str,
+    series: Mapping[str, Sequence[Point]],
+    colours: Mapping[str, int],
+    x: Axis,
+    y: Axis,
+    steps: bool = False,
+    dashed: Mapping[str, Sequence[Point]] | None = None,
+) -> Markup:
+    """A line each, named beside its end as near as there is room; `steps` hold a value until the next.
+
+    dashed: lines beside those, in the colour of the same name.
+    """
+    drawn = [_path(points, x, y, f"curve c{colours[name] % 8}", steps) for name, points in series.items()]
+    drawn += [_path(points, x, y, f"curve dashed c{colours[name] % 8}", steps) for name, points in (dashed or {}).items()]
     rows = _apart({name: y.at(points[-1][1]) + 4 for name, points in series.items()})
     texts = [element("text", name, x=WIDTH - RIGHT + 6, y=round(row, 1), class_=f"name t{colours[name] % 8}") for name, row in rows.items()]
     told = "; ".join(f"{name}: {_number(points[0][1])} to {_number(points[-1][1])}" for name, points in series.items())
     return _drawing(title, f"{y.label} against {x.label}. {told}.", x, y, [*drawn, *texts], room=96)
+
+
+def _path(points: Sequence[Point], x: Axis, y: Axis, kind: str, steps: bool) -> Markup:
+    places = [(x.at(a), y.at(b)) for a, b in points]
+    joint = (lambda a, b: f"H{a}V{b}") if steps else (lambda a, b: f"L{a} {b}")
+    return element("path", d=f"M{places[0][0]} {places[0][1]}" + "".join(joint(a, b) for a, b in places[1:]), class_=kind)
 
 
 def _apart(wanted: Mapping[str, float]) -> dict[str, float]:

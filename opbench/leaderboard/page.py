@@ -1,15 +1,13 @@
 """Records -> one HTML page with tables, plots and the provenance of every run; it needs no server and asks nothing of any network."""
 
-import hashlib
 import statistics
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
-from opbench.leaderboard.markup import Markup, element, raw
+from opbench.leaderboard.markup import Markup, document, element, raw
 from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values, verified
 from opbench.record import Record, Way
 from opbench.version import __version__
@@ -33,26 +31,11 @@ def render(records: Iterable[Record]) -> str:
     """The page. What a record says appears as text, whatever it is; a policy in its head forbids all but its own style and script."""
     found = boards(records)
     style, script = (raw(Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
-    policy = f"default-src 'none'; style-src '{_sum(style)}'; script-src '{_sum(script)}'; base-uri 'none'; form-action 'none'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("title", "opbench leaderboards"),
-        element("style", style),
-    )
     colours = {model: i for i, model in enumerate(sorted({r.model for board in found for r in board.records}))}
     body = element(
         "body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer()
     )
-    return f"<!doctype html>\n{element('html', head, body, element('script', script), lang='en')}\n"
-
-
-def _sum(content: str) -> str:
-    """As a content security policy names an inline style or script."""
-    return f"sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+    return document("opbench leaderboards", body, style, script)
 
 
 def _header(found: Sequence[Board]) -> Markup:
