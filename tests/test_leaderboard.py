@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from opbench.ladder import read_ladders
 from opbench.leaderboard import labels
+from opbench.leaderboard.solver import write_solver
 from opbench.leaderboard.table import boards, write, write_overview
 from opbench.recipe import Recipe, datasets, load_recipe
 from opbench.record import read_records
@@ -56,9 +58,10 @@ def test_no_table_mixes_kinds_of_devices():
 
 
 def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
-    every = boards(ALL)
+    every = boards(ALL, read_ladders(FOLDER / "solvers"))
     studies = [(board, found) for board in every if (found := labels.curves(board))]
-    paths = [*write(every, tmp_path), write_overview(every, tmp_path), *(labels.write(*study, tmp_path)[0] for study in studies)]
+    paths = [*write(every, tmp_path), write_overview(every, tmp_path), *write_solver(every, tmp_path)]
+    paths += [labels.write(*study, tmp_path)[0] for study in studies]
     rendered = {path.name: path.read_text(encoding="utf-8") for path in paths}
     committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     assert rendered == committed, "run `opbench table` and `opbench labels`"

@@ -9,4 +9,4 @@ def seconds(value: float) -> str:
 
 def rate(value: float) -> str:
     """Samples a second, three digits."""
-    return f"{float(f'{value:.3g}'):,.6g}/s"
+    return f"{float(f'{value:.3g}'):,.15g}/s"
