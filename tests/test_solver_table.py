@@ -47,7 +47,7 @@ def test_what_the_table_says_is_told_in_words_whichever_way_it_falls(board):
     text = section(board, LADDER)
     assert (
         "At equal error 1 of 2 models is faster than the solver that errs no more, by up to 2 times (fast); 1 of 2 models is slower than "
-        "the solver, by up to 1e+02 times (slow); 1 err less than every rung." in text
+        "the solver, by up to 100 times (slow); 1 err less than every rung." in text
     )
     assert "No model was matched." in section(boards([record()], [LADDER])[0], LADDER)
 

@@ -68,10 +68,10 @@ def _said(runs: Sequence[tuple[str, Record]], way: Way) -> str:
     said = []
     if faster:
         said.append(
-            f"{_counted(len(faster), matches)} faster than the solver that errs no more, by up to {faster[0][0]:.2g} times ({faster[0][1]})"
+            f"{_counted(len(faster), matches)} faster than the solver that errs no more, by up to {faster[0][0]:.3g} times ({faster[0][1]})"
         )
     if slower:
-        said.append(f"{_counted(len(slower), matches)} slower than the solver, by up to {1 / slower[0][0]:.2g} times ({slower[0][1]})")
+        said.append(f"{_counted(len(slower), matches)} slower than the solver, by up to {1 / slower[0][0]:.3g} times ({slower[0][1]})")
     unmatched = len(runs) - len(matches)
     left = [f"{unmatched} err less than every rung"] if unmatched else []
     return f"At equal error {'; '.join([*said, *left])}."
@@ -90,7 +90,7 @@ def _model_cells(name: str, run: Record, way: Way) -> tuple[str, ...]:
         return (name, f"{run.matched.error:.4g}", "none errs as little", "-", own, "-", "-", "-")
     even = "never" if match.break_even is None else f"{about}{float(f'{match.break_even:.2g}'):,.0f}"
     solver = f"{about}{seconds(match.seconds)}"
-    return (name, f"{run.matched.error:.4g}", match.name, f"{match.error:.3g}", own, solver, f"{about}{match.ratio:.2g}", even)
+    return (name, f"{run.matched.error:.4g}", match.name, f"{match.error:.3g}", own, solver, f"{about}{match.ratio:.3g}", even)
 
 
 def _rung_cells(rung: Rung) -> tuple[str, ...]:
