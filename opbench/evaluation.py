@@ -74,7 +74,7 @@ def evaluate(
     Raises OpbenchError and its kinds.
     """
     run = planned(model, task, loss=loss, labels=labels, finetune=finetune, seed=seed, settings=settings, scale=scale, device=device)
-    splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
+    splits = run.splits(data, report)
     folder = Path(out) / "runs" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{run.identity[:12]}"
     network = run.network()
     with exact_convolutions():
@@ -83,11 +83,11 @@ def evaluate(
         outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, folder, progress)
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
         second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
-        about = run.about | _about_files(run.chosen, splits) | _about_outcome(outcome) | scored
+        about = run.about | about_files(run.chosen, splits) | _about_outcome(outcome) | scored
         record = Record(
             **about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS)
         )
-        kept = _kept(record, network, splits["test"], run)
+        kept = kept_beside(record, network, splits["test"], run)
         if cost:
             with_compiler = run.place == "cuda" if compiled is None else compiled
             spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
@@ -99,8 +99,8 @@ def evaluate(
     return record
 
 
-def _kept(record: Record, network: Normalized, test: Split, run: "Planned") -> specimens.Specimens:
-    """What lies beside the record."""
+def kept_beside(record: Record, network: Normalized, test: Split, run: "Planned") -> specimens.Specimens:
+    """What the model predicts of the test split's best, median and worst sample, which lies beside the record."""
     samples = test.samples().to(run.place)
     return specimens.make(record, test.spec, samples, predict(network, samples, run.training.batch_size))
 
@@ -142,6 +142,10 @@ class Planned:
     @property
     def identity(self) -> str:
         return fingerprint([fingerprint(decided(self.about)), self.about["seed"]])
+
+    def splits(self, data: str | Path | None, report: Report | None) -> dict[str, Split]:
+        """Of the task, on the run's device; made where they are missing."""
+        return {name: self.chosen.split(name, data, self.place, report) for name in self.chosen.splits}
 
     def network(self) -> Normalized:
         """The model, untrained, in physical units."""
@@ -319,7 +323,8 @@ def _about_task(chosen: Problem) -> dict[str, Any]:
     }
 
 
-def _about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
+def about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
+    """The record's part that tells of the data's files."""
     stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
     if isinstance(chosen.recipe, Foreign):
         sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}

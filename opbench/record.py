@@ -168,6 +168,17 @@ class Finetuned(Frozen):
     seconds: Number
 
 
+class Trained(Frozen):
+    """The code that trained what a record's scores are of, where later code has scored it anew."""
+
+    date: str
+    source_sha256: Sha256
+    opbench: str
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str | None]
+
+
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
 SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
 BUDGET = {"train.epochs", "train.batch_size"}
@@ -184,6 +195,7 @@ class Record(Frozen):
     time of training, and until the best validation error.
     rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
     finetuned: what `--finetune` made of test samples.
+    trained: of a record that `opbench rescore` made; date, source_sha256, opbench, commit, dirty and versions are then of the scoring.
     """
 
     schema_version: Literal[2] = 2
@@ -220,6 +232,7 @@ class Record(Frozen):
     matched: Matched | None = None
     tuned: Count | None = None
     finetuned: Finetuned | None = None
+    trained: Trained | None = None
     seconds: dict[str, Number]
     samples_per_second: Number | None
     opbench: str

@@ -12,6 +12,7 @@ from opbench.errors import DataError, OpbenchError
 from opbench.evaluation import Planned, evaluate, exact_convolutions, planned
 from opbench.find import names
 from opbench.generation import Report
+from opbench.model import Normalized
 from opbench.provenance import sha256
 from opbench.record import Record, shelf
 from opbench.scoring import scores
@@ -53,20 +54,32 @@ def verify(
     Raises what `checked` raises.
     """
     run = checked(record, weights, model=model)
-    network = run.network()
-    put_back(network, read(weights)[0], str(weights))
-    splits = {name: run.chosen.split(name, data, run.place, report) for name in run.chosen.splits}
+    network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
+    return compared(record, scored)
+
+
+def restored(run: Planned, weights: Path) -> Normalized:
+    """The run's model with the weights of a checkpoint."""
+    network = run.network()
+    put_back(network, read(weights)[0], str(weights))
+    return network
+
+
+def compared(record: Record, scored: Mapping[str, Any]) -> list[Finding]:
+    """The record's means beside those of `scores`, and the sample of each that differs most."""
     return _findings(record, scored["scores"], TOLERANCE) + _by_sample(record, scored["per_sample"])
 
 
-def checked(record: Record, weights: Path, *, model: str | None = None, device: str | None = None) -> Planned:
-    """The record's run, where task, data, code and weights are those that it names; nothing is computed. device: instead of the record's.
+def checked(record: Record, weights: Path, *, model: str | None = None, device: str | None = None, other_source: bool = False) -> Planned:
+    """The record's run, where task, data, code and weights are those that it names; nothing is computed.
+
+    device: instead of the record's. other_source: the model may be written otherwise today.
 
     Raises DataError where the record is of other data or the weights are not those that it names, OpbenchError and its kinds.
     """
-    run = _planned(record, model, device)
+    run = _planned(record, model, device, other_source)
     if not weights.is_file():
         raise DataError(f"{weights}: no checkpoint there; put the run's {WEIGHTS} there, or name its place with --weights")
     if record.weights_sha256 != sha256(weights):
@@ -124,14 +137,15 @@ def _model(record: Record, model: str | None) -> str:
     raise OpbenchError(f"the record's model '{record.model}' is code of others: read it, then name it with --model path/to/file.py:Class")
 
 
-def _planned(record: Record, model: str | None, device: str | None = None) -> Planned:
+def _planned(record: Record, model: str | None, device: str | None = None, other_source: bool = False) -> Planned:
     run = planned(**_arguments(record, model, device))
     for key, kind in (("task_version", "the task"), ("data_fingerprint", "the data")):
         if run.about[key] != getattr(record, key):
             raise DataError(
                 f"{record.stem}: {kind} changed since ({key} is {run.about[key]} today); verify it with opbench {record.opbench}"
             )
-    differing = [key for key in ("settings", "training", "loss_settings", "source_sha256") if run.about[key] != getattr(record, key)]
+    same = ("settings", "training", "loss_settings", *(() if other_source else ("source_sha256",)))
+    differing = [key for key in same if run.about[key] != getattr(record, key)]
     if differing:
         raise DataError(f"{record.stem}: the code that is here makes another {', '.join(differing)}; verify it with the run's own code")
     return run

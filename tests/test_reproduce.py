@@ -11,6 +11,8 @@ from opbench.evaluation import planned
 from opbench.provenance import sha256
 from opbench.record import Finetuned, read_record, read_records, save
 from opbench.reproduce import Finding, checked, checkpoint, retrain, verify
+from opbench.rescoring import rescore
+from opbench.specimens import beside
 from records import record
 
 NET = """
@@ -113,3 +115,51 @@ def test_a_run_without_labels_and_one_with_a_second_stage_are_planned_again_from
     (tmp_path / "weights").write_bytes(b"kept")
     held = record(**run.about, finetuned=second if "finetune" in given else None, weights_sha256=sha256(tmp_path / "weights"))
     assert checked(held, tmp_path / "weights").about["changes"] == held.changes
+
+
+def aged(path: Path, **changes) -> Path:
+    """The record as code of another day would have written it, with its weights where they are looked for; its path."""
+    old = read_record(path)
+    scores = {split: {"relative_l2": metrics["relative_l2"]} for split, metrics in old.scores.items()}
+    per_sample = {split: {"relative_l2": metrics["relative_l2"]} for split, metrics in old.per_sample.items()}
+    made = old.model_copy(update={"source_sha256": "0" * 64, "commit": "then", "scores": scores, "per_sample": per_sample} | changes)
+    made = type(old)(**made.model_dump())
+    saved = save(made, path.parents[1])
+    weights = checkpoint(saved, made)
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    weights.write_bytes(checkpoint(path, old).read_bytes())
+    return saved
+
+
+def test_a_record_is_scored_by_todays_metrics_without_training(home, path):
+    model, today = f"{home}/mine.py:Net", read_record(path)
+    written = rescore(aged(path), model=model)
+    new = read_record(written)
+    assert (new.scores, new.per_sample, new.metric_versions) == (today.scores, today.per_sample, today.metric_versions)
+    assert (new.curve, new.seconds, new.weights_sha256, new.fingerprint) == (
+        today.curve,
+        today.seconds,
+        today.weights_sha256,
+        today.fingerprint,
+    )
+    assert (new.trained.source_sha256, new.trained.commit, new.trained.date) == ("0" * 64, "then", today.date)
+    assert new.date > today.date
+    assert all(finding.agrees for finding in verify(new, checkpoint(written, new), model=model))
+    assert beside(new, home / "records") is not None
+    assert read_record(rescore(written, model=model)).trained == new.trained
+
+
+def test_what_is_another_function_today_or_has_nothing_to_tell_it_by_is_not_rescored(home, path):
+    old, model = read_record(path), f"{home}/mine.py:Net"
+    values = [1.01 * value for value in old.per_sample["test"]["relative_l2"]]
+    other = {
+        "scores": {"test": {"relative_l2": sum(values) / len(values)}},
+        "per_sample": {"test": {"relative_l2": values}},
+        "source_sha256": "1" * 64,
+    }
+    for changes, told in ((other, "come out otherwise today, first: DIFFERS test"), ({"metric_versions": {"relative_l2": 9}}, "as it was")):
+        held = aged(path, **changes)
+        before = sorted(home.rglob("*"))
+        with pytest.raises(DataError, match=told):
+            rescore(held, model=model)
+        assert sorted(home.rglob("*")) == before

@@ -176,6 +176,20 @@ def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, 
 
 
 @opbench.command()
+@click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@foreign_model
+@shared.data
+def rescore(records: tuple[Path, ...], model: str | None, data: Path | None) -> None:
+    """Score a record's checkpoint by today's metrics, without training, and write a record with both beside it."""
+    from opbench.rescoring import rescore as run
+
+    for path in records:
+        with bars() as show:
+            written = run(path, model=model, data=data, report=show)
+        click.echo(f"written: {written}" + ("" if written.stem.startswith(path.stem) else f"; it takes the place of {path.name}"))
+
+
+@opbench.command()
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option("--task", "-t", type=DATASET, required=True, help="A dataset, or dataset/task.")
 @click.option("--split", type=Name("split", lambda: ["test", "ood", "finer"]), default="test", show_default=True)

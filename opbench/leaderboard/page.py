@@ -322,6 +322,7 @@ def _details(runs: Runs) -> Markup:
         "versions": _pairs({key: version for key, version in newest.versions.items() if version}),
         "data": element("code", first.data_fingerprint),
         "model's source": element("code", first.source_sha256),
+        "trained before it was scored": newest.trained and f"{newest.trained.date[:19]}, commit {newest.trained.commit or 'unknown'}",
         "weights": [element("code", r.weights_sha256 or "none", " ") for r in runs],
     }
     return element("dl", [[element("dt", key), element("dd", value)] for key, value in facts.items() if value])

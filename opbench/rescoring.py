@@ -1,0 +1,63 @@
+"""A record's checkpoint scored by today's metrics: a metric that is added or mended needs no training anew."""
+
+from pathlib import Path
+
+from opbench import specimens
+from opbench.atomic import write_bytes
+from opbench.config import validate
+from opbench.errors import DataError
+from opbench.evaluation import about_files, exact_convolutions, kept_beside
+from opbench.generation import Report
+from opbench.record import Record, Trained, read_record, save
+from opbench.reproduce import checked, checkpoint, compared, restored
+from opbench.scoring import scores
+from opbench.train import WEIGHTS
+
+NOW = ("date", "source_sha256", "provenance", "opbench", "commit", "dirty", "versions")
+
+
+def rescore(
+    path: Path, *, weights: Path | None = None, model: str | None = None, data: str | Path | None = None, report: Report | None = None
+) -> Path:
+    """Write a record like that at `path` beside it, with today's scores and its training as it was; its path.
+
+    The model may be written otherwise today, if it is the same function: what was scored before by a metric of today's version must come
+    out again. weights, model: as in `opbench.reproduce.verify`.
+    Raises DataError where a number does not, or none is left that could, OpbenchError and its kinds.
+    """
+    record = read_record(path)
+    weights = weights or checkpoint(path, record)
+    run = checked(record, weights, model=model, other_source=True)
+    network, splits = restored(run, weights), run.splits(data, report)
+    with exact_convolutions():
+        scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
+        _require_agreement(_comparable(record, scored["metric_versions"]), scored, path)
+        now = {name: run.about[name] for name in NOW} | about_files(run.chosen, splits) | scored
+        trained = record.trained or Trained(**{name: getattr(record, name) for name in Trained.model_fields})
+        new = validate(Record, record.model_dump() | now | {"trained": trained.model_dump()}, str(path))
+        kept = kept_beside(new, network, splits["test"], run)
+    if new.stem != record.stem:
+        write_bytes(path.resolve().parents[2] / "runs" / new.dataset / new.stem / WEIGHTS, weights.read_bytes())
+    written = save(new, path.parents[1])
+    specimens.write(written.with_suffix(specimens.SUFFIX), kept)
+    return written
+
+
+def _comparable(record: Record, versions: dict[str, int]) -> Record:
+    """The record with those of its scores alone that today's metrics define alike."""
+
+    def alike(metrics):
+        return {name: value for name, value in metrics.items() if versions.get(name) == record.metric_versions.get(name, 1)}
+
+    scores, per_sample = ({split: alike(held) for split, held in part.items()} for part in (record.scores, record.per_sample))
+    return record.model_copy(update={"scores": scores, "per_sample": per_sample})
+
+
+def _require_agreement(record: Record, scored: dict, path: Path) -> None:
+    found = compared(record, scored)
+    if not found:
+        raise DataError(f"{path}: no metric of its scores is defined today as it was then; evaluate the model anew")
+    if wrong := [finding for finding in found if not finding.agrees]:
+        raise DataError(
+            f"{path}: {len(wrong)} of {len(found)} numbers come out otherwise today, first: {wrong[0]}; evaluate the model anew"
+        )
