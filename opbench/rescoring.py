@@ -1,6 +1,8 @@
 """A record's checkpoint scored by today's metrics: a metric that is added or mended needs no training anew."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from opbench import specimens
 from opbench.atomic import write_bytes
@@ -8,6 +10,7 @@ from opbench.config import validate
 from opbench.errors import DataError
 from opbench.evaluation import about_files, exact_convolutions, kept_beside
 from opbench.generation import Report
+from opbench.metrics import versions
 from opbench.record import Record, Trained, read_record, save
 from opbench.reproduce import checked, checkpoint, compared, restored
 from opbench.scoring import scores
@@ -31,7 +34,7 @@ def rescore(
     network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
-        _require_agreement(_comparable(record, scored["metric_versions"]), scored, path)
+        _require_agreement(_comparable(record, scored), scored, path)
         now = {name: run.about[name] for name in NOW} | about_files(run.chosen, splits) | scored
         trained = record.trained or Trained(**{name: getattr(record, name) for name in Trained.model_fields})
         new = validate(Record, record.model_dump() | now | {"trained": trained.model_dump()}, str(path))
@@ -43,17 +46,21 @@ def rescore(
     return written
 
 
-def _comparable(record: Record, versions: dict[str, int]) -> Record:
-    """The record with those of its scores alone that today's metrics define alike."""
+def _comparable(record: Record, scored: Mapping[str, Any]) -> Record:
+    """The record with those of its scores alone that are taken today, and by the same definition."""
+    now, today = scored["scores"], versions()
 
-    def alike(metrics):
-        return {name: value for name, value in metrics.items() if versions.get(name) == record.metric_versions.get(name, 1)}
+    def alike(part: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        kept = {split: now.get(split, {}).keys() & held for split, held in part.items()}
+        return {
+            split: {name: part[split][name] for name in sorted(names) if today.get(name, 1) == record.metric_versions.get(name, 1)}
+            for split, names in kept.items()
+        }
 
-    scores, per_sample = ({split: alike(held) for split, held in part.items()} for part in (record.scores, record.per_sample))
-    return record.model_copy(update={"scores": scores, "per_sample": per_sample})
+    return record.model_copy(update={"scores": alike(record.scores), "per_sample": alike(record.per_sample)})
 
 
-def _require_agreement(record: Record, scored: dict, path: Path) -> None:
+def _require_agreement(record: Record, scored: Mapping[str, Any], path: Path) -> None:
     found = compared(record, scored)
     if not found:
         raise DataError(f"{path}: no metric of its scores is defined today as it was then; evaluate the model anew")
