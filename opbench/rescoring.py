@@ -47,17 +47,17 @@ def rescore(
 
 
 def _comparable(record: Record, scored: Mapping[str, Any]) -> Record:
-    """The record with those of its scores alone that are taken today, and by the same definition."""
-    now, today = scored["scores"], versions()
+    """The record with those of its scores alone that are taken today too, by metrics whose version is what it was."""
+    same = {name for name, version in versions().items() if version == record.metric_versions.get(name, 1)}
 
-    def alike(part: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        kept = {split: now.get(split, {}).keys() & held for split, held in part.items()}
+    def alike(part: str) -> dict[str, dict[str, Any]]:
+        held: Mapping[str, Mapping[str, Any]] = getattr(record, part)
         return {
-            split: {name: part[split][name] for name in sorted(names) if today.get(name, 1) == record.metric_versions.get(name, 1)}
-            for split, names in kept.items()
+            split: {name: value for name, value in metrics.items() if name in same & scored[part].get(split, {}).keys()}
+            for split, metrics in held.items()
         }
 
-    return record.model_copy(update={"scores": alike(record.scores), "per_sample": alike(record.per_sample)})
+    return record.model_copy(update={part: alike(part) for part in ("scores", "per_sample")})
 
 
 def _require_agreement(record: Record, scored: Mapping[str, Any], path: Path) -> None:
