@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -243,7 +242,8 @@ def test_a_truncated_file_is_refused_and_kept(home):
 
 def test_a_stopped_training_says_how_to_go_on_and_goes_on(home):
     arguments = ["evaluate", "--model", "fast_fno", "--task", "tiny.toml", "--set", "train.epochs=4000", "--out", "stopped"]
-    run = subprocess.Popen([sys.executable, "-m", "opbench", *arguments], cwd=home, stderr=subprocess.PIPE, text=True, env=os.environ)
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  a shell's background jobs ignore it
+    run = subprocess.Popen([sys.executable, "-m", "opbench", *arguments], cwd=home, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     deadline = time.monotonic() + 300
     while not list((home / "stopped").rglob("state.safetensors")):
         assert run.poll() is None, run.stderr and run.stderr.read()

@@ -347,7 +347,8 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_helpers_end_with_the_process_they_help(tmp_path, stop):
-    run = command("generate", "burgers_1d", "--samples", "10000", "--workers", "3", "--out", str(tmp_path))
+    arguments = ("generate", "burgers_1d", "--samples", "10000", "--workers", "3", "--out", str(tmp_path))
+    run = command(*arguments, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # background jobs ignore it
     until = time.monotonic() + 60
     while len(helping := children(run.pid)) < 2:
         assert run.poll() is None, run.communicate()
