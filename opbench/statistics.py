@@ -6,6 +6,7 @@ Below three seeds no interval and no test is given, since they would tell of the
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -175,11 +176,17 @@ def _mean(table: np.ndarray, seeds: np.ndarray, samples: np.ndarray) -> np.ndarr
     return ((seeds @ table) * samples).sum(1)
 
 
+@lru_cache(maxsize=8)
+def _weights(sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """(resample, member) for each factor; the same whenever they are asked for, and drawing them takes longer than all that follows."""
+    rng = np.random.default_rng(0)
+    return tuple(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in sizes)
+
+
 def _bca(statistic: Statistic, sizes: Sequence[int]) -> Interval:
     """The interval of a statistic whose factors (seeds, samples, ...) are resampled independently of each other."""
-    rng = np.random.default_rng(0)
     even = [np.full((1, n), 1 / n) for n in sizes]
-    drawn = statistic(*(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in sizes))
+    drawn = statistic(*_weights(tuple(sizes)))
     observed = statistic(*even)[0]
     if np.ptp(drawn) <= 1e-12 * abs(observed):  # all errors are equal but for rounding
         return Interval(float(observed), float(observed))
