@@ -18,7 +18,7 @@ from opbench.boundary import Neumann
 POINTS, ROUNDS = 128, 5
 TIMES = np.linspace(0, 5, 101)
 WALLS = {"x": Neumann(), "y": Neumann()}
-TOLERANCE = 5e-5
+TOLERANCE = 1e-4
 
 
 def reaction_and_diffusion(grid: Grid):
