@@ -334,7 +334,8 @@ def as_solved(chosen: Plan, split: str, indices: range, grid: Grid, inputs: dict
             given[field.name] = given[field.name].reshape(-1, *[1] * grid.dims)
             if field in chosen.recipe.unknowns:
                 given[field.name] = np.broadcast_to(given[field.name], (len(indices), *grid.shape))
-        if field.cells and not any(grid.periodic) and field.name in given and (law := laws(chosen, split)[field.name]).borders:
+        jumps = field.cells and not any(grid.periodic) and chosen.recipe.solving.order == 2
+        if jumps and field.name in given and (law := laws(chosen, split)[field.name]).borders:
             given[field.name] = _draw(chosen, split, indices, field.name, law, grid.middles())
     return given
 

@@ -116,6 +116,22 @@ def test_functions_of_the_coordinates_are_evaluated_where_values_are_wanted():
     assert np.array_equal(by_function.pressure, by_cells.pressure)
 
 
+@pytest.mark.parametrize("order", [2, 4])
+def test_a_smooth_permeability_given_as_a_function_takes_any_order(order):
+    """p = sin(pi x), k = 2 + sin x: -(k p')' = k pi^2 sin(pi x) - k' pi cos(pi x)."""
+    given = {
+        "permeability": lambda x: 2 + np.sin(x),
+        "source": lambda x: (2 + np.sin(x)) * np.pi**2 * np.sin(np.pi * x) - np.cos(x) * np.pi * np.cos(np.pi * x),
+    }
+    errors = []
+    for n in (17, 33, 65):
+        line = Grid(("x",), (n,), (0.0,), (1.0,), (False,))
+        errors.append(relative(solve("darcy", line, given, order=order).pressure.values, np.sin(np.pi * line.coordinates()[0])))
+    assert np.log2(errors[-2] / errors[-1]) > order - 0.2, errors
+    with pytest.raises(OpbenchError, match="in cells at order 2 only"):
+        solve("darcy", line, {"permeability": np.ones(64)}, order=4)
+
+
 def test_darcy_agrees_with_the_independent_blocks_and_converges_to_them():
     case = np.load(DATA / "darcy2d_blocks.npz")
     errors = []

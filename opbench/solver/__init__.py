@@ -57,8 +57,8 @@ def solve(
     given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space),
         or functions of the coordinates; parameters that are constant in space as a number or (sample,), and coefficients that happen to
         be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`)
-        is best given in the cells between them, one entry less an axis; a function is evaluated there. Of a steady equation the unknowns
-        may be given too: a first guess, zero elsewhere, for what is not linear.
+        is best given in the cells between them, one entry less an axis; a function is evaluated there (stencils of higher order than 2
+        take points only). Of a steady equation the unknowns may be given too: a first guess, zero elsewhere, for what is not linear.
     times: when the answer is wanted, strictly increasing; None for a steady equation.
     boundary: what holds at the ends of bounded axes, {"x": Dirichlet(0.0)} or {"x": (Dirichlet(1.0), Outflow())}: see opbench.boundary.
         A steady equation has Dirichlet(0.0) everywhere unless it is said.
@@ -71,7 +71,7 @@ def solve(
     Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
     """
     pde = _equation(equation)
-    posed, batched = pose(pde, grid, given, boundary, resolve_device(device))
+    posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")

@@ -58,10 +58,13 @@ class Posed:
         return replace(self, given=given, initial=initial, ends=evaluated(self.ends, chosen), samples=1, device="cpu")
 
 
-def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu") -> tuple[Posed, bool]:
+def pose(
+    pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu", cells: bool = True
+) -> tuple[Posed, bool]:
     """The problem, and whether any given value had samples.
 
     boundary: as in opbench.boundary; a steady equation has Dirichlet(0.0) at all ends unless it is said.
+    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them.
     Raises OpbenchError for names, shapes and values that do not fit.
     """
     name = type(pde).__name__
@@ -82,7 +85,7 @@ def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | No
         value = given.get(field.name, 0.0 if guessed and field in unknowns else field.default)
         if value is None:
             raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
-        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns)
+        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns, cells)
 
     def at_end(value: Any, axis: str, end: int, label: str) -> Tensor:
         if isinstance(value, str):
@@ -105,8 +108,8 @@ def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | No
     return Posed(pde, grid, unknowns, initial, tensors, conditions, ends, samples, device), bool(counts)
 
 
-def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool) -> Tensor:
-    in_cells = field.cells and not any(grid.periodic)
+def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool, cells: bool) -> Tensor:
+    in_cells = cells and field.cells and not any(grid.periodic)
     if callable(value) and not isinstance(value, Tensor):
         positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
         value = _called(label, value, np.meshgrid(*positions, indexing="ij"))
@@ -124,6 +127,7 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
     if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
         shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
         expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
+        expected += "; in cells at order 2 only" if field.cells and not cells else ""
         raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
     return tensor
 
