@@ -8,6 +8,7 @@ import torch
 
 from exact import burgers, navier_stokes
 from opbench import Grid, OpbenchError, solve
+from opbench.boundary import Dirichlet
 
 DATA = Path(__file__).parent / "data"
 LINE = Grid(("x",), (128,), (0.0,), (1.0,), (True,))
@@ -98,12 +99,10 @@ def test_samples_are_solved_as_they_would_be_alone():
 
 def test_numbers_arrays_and_tensors_are_the_same_to_solve():
     u = np.sin(2 * np.pi * X)
-    answers = [
-        solve("burgers", LINE, {"velocity": velocity, "viscosity": viscosity}, times=[0.1]).velocity.values
-        for velocity, viscosity in ((u, 0.1), (torch.as_tensor(u), torch.tensor(0.1, dtype=torch.float64)), (u, np.float64(0.1)))
-    ]
-    assert np.array_equal(answers[0], answers[1])
-    assert np.array_equal(answers[0], answers[2])
+    pairs = ((u, 0.1), (torch.as_tensor(u), torch.tensor(0.1, dtype=torch.float64)), (u, np.float64(0.1)))
+    pairs += ((u.astype(">f8"), 0.1), (u.astype(object), 0.1), (list(u), 0.1), (u.astype(np.longdouble), 0.1))
+    first, *others = (solve("burgers", LINE, {"velocity": v, "viscosity": nu}, times=[0.1]).velocity.values for v, nu in pairs)
+    assert all(np.array_equal(first, other) for other in others)
 
 
 def test_functions_of_the_coordinates_are_evaluated_where_values_are_wanted():
@@ -178,6 +177,20 @@ def test_the_initial_fields_stand_at_the_start_time():
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"scheme": "spectrl"}, "did you mean 'spectral'"),
         ({"order": 3}, "order 3 is not offered"),
+        ({"order": "4"}, "order: expected a whole number"),
+        ({"tolerance": "fine"}, "tolerance: expected a number"),
+        ({"scheme": None}, "unknown scheme 'None'"),
+        ({"start": None}, "start one, got .* None"),
+        ({"times": [np.inf]}, "all finite, got 1"),
+        ({"times": [0.1, np.nan]}, "all finite, got 2"),
+        ({"grid": (128,)}, "expected an opbench.Grid .* got tuple"),
+        ({"given": [X, 0.1]}, "given=.* got Grid and list"),
+        ({"given": {"velocity": X, "viscosity": 1.0, 5: 1.0}}, "unknown field given to Burgers '5'"),
+        ({"given": {"velocity": X, "viscosity": lambda x: 0.1 + 0 * x}}, "constant in space, and its function gave an array"),
+        ({"given": {"velocity": lambda x, y: x, "viscosity": 1.0}}, "the function failed, TypeError: .*'y'; it gets 1 numpy arrays"),
+        ({"given": {"velocity": np.ma.masked_greater(X, 0.5), "viscosity": 1.0}}, "has masked entries"),
+        ({"given": {"velocity": X + 0j, "viscosity": 1.0}}, "real ones, got ndarray of complex128"),
+        ({"boundary": Dirichlet()}, "expected a mapping from each bounded axis"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

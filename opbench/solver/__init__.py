@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -71,12 +72,14 @@ def solve(
     Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
     """
     pde = _equation(equation)
+    if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
+        raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
+    if not (order is None or isinstance(order, Integral)):
+        raise OpbenchError(f"{equation}: order: expected a whole number, 2, 4, 6 or 8, got {order!r}")
     posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
-    if not 0 < tolerance < 1:
-        raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
     stops = wanted if wanted is None or wanted[0] == start else (start, *wanted)
     solution = compute(posed, stops, tolerance, order, scheme)
     values = solution.values if wanted is None else {name: value[:, -len(wanted) :] for name, value in solution.values.items()}
@@ -201,11 +204,13 @@ def _increasing(equation: Any, times: Any, start: float) -> tuple[float, ...]:
     if times is None:
         raise OpbenchError(f"{equation}: evolves in time; give times=[...], when the answer is wanted")
     try:
-        stored = tuple(float(t) for t in times)
+        start, stored = float(start), tuple(float(t) for t in times)
     except (TypeError, ValueError) as error:
-        raise OpbenchError(f"{equation}: times must be a sequence of numbers, got {times!r:.60}") from error
-    if not stored or any(not a < b for a, b in itertools.pairwise(stored)) or stored[0] < start:
-        raise OpbenchError(f"{equation}: times must increase strictly from start = {start:g} on, got {len(stored)}: {stored[:3]}...")
+        raise OpbenchError(f"{equation}: times must be a sequence of numbers and start one, got {times!r:.60} and {start!r:.60}") from error
+    rising = bool(stored) and stored[0] >= start and all(a < b for a, b in itertools.pairwise(stored))
+    if not rising or not np.isfinite([start, *stored]).all():
+        shown = ", ".join(f"{t:g}" for t in stored[:3]) + (", ..." if len(stored) > 3 else "")
+        raise OpbenchError(f"{equation}: times must increase strictly from start = {start:g} on, all finite, got {len(stored)}: ({shown})")
     return stored
 
 

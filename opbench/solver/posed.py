@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,10 @@ def pose(
     Raises OpbenchError for names, shapes and values that do not fit.
     """
     name = type(pde).__name__
+    if not isinstance(grid, Grid) or not isinstance(given, Mapping):
+        raise OpbenchError(
+            f"{name}: expected an opbench.Grid and given={{name: value}}, got {type(grid).__name__} and {type(given).__name__}"
+        )
     if grid.dims not in pde.dims:
         raise OpbenchError(f"{name}: takes grids of {' or '.join(map(str, pde.dims))} axes, got {grid.dims} ({', '.join(grid.axes)})")
     if grid.axes != AXES[: grid.dims]:
@@ -113,6 +118,8 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
     if callable(value) and not isinstance(value, Tensor):
         positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
         value = _called(label, value, np.meshgrid(*positions, indexing="ij"))
+        if field.uniform and np.ndim(value):
+            raise OpbenchError(f"{label} is constant in space, and its function gave an array {np.shape(value)}; give a number")
     tensor = _numbers(label, value, device)
     is_number = tensor.ndim == 0
     if is_number or (field.uniform and tensor.ndim == 1):
@@ -154,20 +161,37 @@ def _at_end(label: str, value: Any, grid: Grid, axis: str, end: int, device: str
 
 
 def _called(label: str, function: Any, mesh: Sequence[np.ndarray]) -> Any:
-    value = function(*mesh)
+    try:
+        value = function(*mesh)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise OpbenchError(f"{label}: the function failed, {reason}; it gets {len(mesh)} numpy arrays {mesh[0].shape}") from error
     if np.shape(value) not in ((), mesh[0].shape):
         raise OpbenchError(f"{label}: the function gave {np.shape(value)} for coordinates {mesh[0].shape}; return one value a point")
     return value
 
 
 def _numbers(label: str, value: Any, device: str) -> Tensor:
+    if np.ma.is_masked(value):
+        raise OpbenchError(f"{label} has masked entries; give a value everywhere")
     try:
-        tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
+        tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(_doubles(value))
     except (TypeError, ValueError) as error:
-        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, got {type(value).__name__}") from error
+        kind = f"{type(value).__name__} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, real ones, got {kind}") from error
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
     tensor = tensor.to(device=device, dtype=torch.float64)
     if not bool(torch.isfinite(tensor).all()):
         raise OpbenchError(f"{label} holds values that are not finite; check it before solving")
     return tensor
+
+
+def _doubles(value: Any) -> np.ndarray:
+    """A copy in float64, whatever the numbers' size and byte order; raises TypeError or ValueError for what is not real numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" and not all(
+        isinstance(entry, Real) and not isinstance(entry, bool | np.bool_) for entry in array.flat
+    ):
+        raise TypeError(f"{array.dtype} are no real numbers")
+    return np.array(array, dtype=np.float64)
