@@ -111,7 +111,7 @@ def require_memory(chosen: Plan) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if block > memory:
         raise DataError(
-            f"{chosen.recipe.name}: a block's solution takes {block / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}; lower the "
+            f"{chosen.recipe.name}: a block's solution takes {block / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f}; lower the "
             "points, refine, frames or block"
         )
 
@@ -120,9 +120,9 @@ def _require_disk(chosen: Plan, folder: Path, parts: int) -> None:
     files = 4 * _frames(chosen) * math.prod(chosen.points) * sum(chosen.samples.values()) // parts
     place = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(place).free
-    if files > free:
+    if files > free > 0:  # file systems that cannot be written to have none
         raise DataError(
-            f"{chosen.recipe.name}: the files take {files / 1e9:,.0f} GB, and {free / 1e9:,.0f} are free at {place}; lower the samples, "
+            f"{chosen.recipe.name}: the files take {files / 1e9:,.1f} GB, and {free / 1e9:,.1f} are free at {place}; lower the samples, "
             "points or frames, or choose another --out"
         )
 

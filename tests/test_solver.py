@@ -152,6 +152,13 @@ def test_the_initial_fields_stand_at_the_start_time():
     assert np.abs(at_zero.velocity.values - later.velocity.values).max() < 1e-10
 
 
+def test_a_grid_that_memory_does_not_hold_is_told_in_one_line():
+    huge = Grid(("x", "y"), (10**8, 10**8), (0.0, 0.0), (1.0, 1.0), (False, False))  # more than an address space
+    for equation, given, times in (("poisson", {"source": 1.0}, None), ("heat", {"temperature": 0.0, "diffusivity": 1.0}, [1.0])):
+        with pytest.raises(OpbenchError, match="100000000 x 100000000 points take more memory than there is"):
+            solve(equation, huge, given, times, boundary={"x": Dirichlet(), "y": Dirichlet()})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -177,6 +184,7 @@ def test_the_initial_fields_stand_at_the_start_time():
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"scheme": "spectrl"}, "did you mean 'spectral'"),
         ({"order": 3}, "order 3 is not offered"),
+        ({"given": {"velocity": X, "viscosity": -1.0}}, "'viscosity' must be 0 or more, its smallest value is -1; check its sign"),
         ({"order": "4"}, "order: expected a whole number"),
         ({"tolerance": "fine"}, "tolerance: expected a number"),
         ({"scheme": None}, "unknown scheme 'None'"),

@@ -1,7 +1,8 @@
 """One call solves any equation of opbench by finite differences: `solve("burgers", grid, given={...}, times=t)`."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral, Real
@@ -76,12 +77,14 @@ def solve(
         raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
     if not (order is None or isinstance(order, Integral)):
         raise OpbenchError(f"{equation}: order: expected a whole number, 2, 4, 6 or 8, got {order!r}")
-    posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
+    with _room(equation, grid):
+        posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
     stops = wanted if wanted is None or wanted[0] == start else (start, *wanted)
-    solution = compute(posed, stops, tolerance, order, scheme)
+    with _room(equation, grid):
+        solution = compute(posed, stops, tolerance, order, scheme)
     values = solution.values if wanted is None else {name: value[:, -len(wanted) :] for name, value in solution.values.items()}
     attributes = {"equation": posed.name, "scheme": solution.scheme, "tolerance": tolerance, "steps": solution.steps}
     return _dataset(pde, grid, values, wanted, batched, attributes)
@@ -191,6 +194,20 @@ def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourie
     if all(posed.grid.periodic):
         return Circulant(posed.grid, used, posed.device), used, f"central finite differences of order {used}"
     return FiniteDifference(posed.grid, used), used, f"finite differences of order {used}, one-sided at the ends"
+
+
+@contextmanager
+def _room(equation: Any, grid: Grid) -> Iterator[None]:
+    """Memory that does not suffice, told in a line; torch has no class of its own for that of the CPU."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        points = " x ".join(map(str, grid.shape))
+        raise SolverError(
+            f"{equation}: {points} points take more memory than there is; coarsen the grid, or solve fewer samples"
+        ) from error
 
 
 def _equation(equation: str | type[PDE]) -> PDE:

@@ -91,6 +91,10 @@ def pose(
         if value is None:
             raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
         tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns, cells)
+        if field.least is not None and (smallest := float(tensors[field.name].min())) < field.least:
+            raise OpbenchError(
+                f"{name}: '{field.name}' must be {field.least:g} or more, its smallest value is {smallest:g}; check its sign"
+            )
 
     def at_end(value: Any, axis: str, end: int, label: str) -> Tensor:
         if isinstance(value, str):
