@@ -12,6 +12,7 @@ length one where it is constant), a field (sample, *grid), of which that end is 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Annotated, Any, ClassVar, Literal, Union
 
 import numpy as np
@@ -46,7 +47,7 @@ class Neumann:
 
 @dataclass(frozen=True)
 class Robin:
-    """factor u + du/dn = value, n the outward normal; a number `factor` >= 0."""
+    """factor u + du/dn = value, n the outward normal; a number `factor`. A negative one gains, as fast as the grid resolves."""
 
     factor: float
     value: Value = 0.0
@@ -81,6 +82,8 @@ def resolve(boundary: Boundary, grid: Grid, unknowns: Sequence[Field], name: str
 
     Raises OpbenchError where an axis has no condition, or a periodic one has some; UnknownName for an axis or unknown that is not there.
     """
+    if not isinstance(boundary, Mapping):
+        raise OpbenchError(f"{name}: boundary: expected a mapping from each bounded axis to its condition, got {boundary!r:.60}")
     for axis in boundary:
         known(f"axis of {name}", axis, grid.axes)
     resolved = {}
@@ -118,6 +121,8 @@ def _spelled(condition: Any, field: Field, axis: str, name: str) -> Any:
         return Dirichlet() if field.along == axis else Neumann()
     if not isinstance(condition, (Dirichlet, Neumann, Robin, Outflow)):
         raise OpbenchError(f"{name}: boundary['{axis}']: expected Dirichlet, Neumann, Robin, Outflow or Wall, got {condition!r:.60}")
+    if isinstance(condition, Robin) and not (isinstance(condition.factor, Real) and np.isfinite(condition.factor)):
+        raise OpbenchError(f"{name}: boundary['{axis}']: Robin's factor must be one finite number, got {condition.factor!r:.60}")
     return condition
 
 

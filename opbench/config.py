@@ -36,7 +36,8 @@ def validate_json(type_: type[T], text: str | bytes, source: str) -> T:
             return type_.model_validate_json(text)
         return TypeAdapter(type_).validate_json(text, strict=True)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
+        found = error.errors(include_url=False, include_input=False)
+        faults = [": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")))) for e in found]
         more = f"; {len(faults) - TOLD} more" if len(faults) > TOLD else ""
         raise ConfigError(f"{source}: {printable('; '.join(faults[:TOLD]))}{more}") from error
 

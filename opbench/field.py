@@ -10,7 +10,8 @@ class Field:
     default: makes it optional in `given`. uniform: it never varies in space. cells: it may jump, and may then be given in the cells
     between the points of a bounded grid, one entry less an axis. along: the axis whose component of a vector it is; it exists on grids
     that have the axis. positive: the equation holds for values > 0 only. multiplier: an unknown that enforces a constraint, which is its
-    own equation (a pressure, div u = 0): it needs no condition at ends.
+    own equation (a pressure, div u = 0): it needs no condition at ends. least: what a given value may not be below, since the equation
+    then has no solution that depends on it smoothly (a diffusivity, 0).
     """
 
     name: str
@@ -21,3 +22,4 @@ class Field:
     along: str | None = None
     positive: bool = False
     multiplier: bool = False
+    least: float | None = None

@@ -32,7 +32,7 @@ def known(kind: str, name: str, choices: Iterable[str]) -> str:
     choices = sorted(choices)
     if name in choices:
         return name
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(choices) or '(none)'}"
     raise UnknownName(f"unknown {kind} '{name}'; {hint}")
 

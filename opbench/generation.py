@@ -6,6 +6,7 @@ take what nobody has claimed; what they leave is the same to the bit.
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -90,6 +91,8 @@ def make(
         raise ConfigError(f"workers: expected a whole number, 1 or more, got {workers}")
     if not _missing(folder, chosen) and complete(folder):  # also where the folder cannot be written to
         return folder
+    require_memory(chosen)
+    _require_disk(chosen, folder, mine.of)
     mine.parts.drop_damaged(mine.jobs)
     _solve_all(mine, report, workers or (cores() if device == "cpu" else 1))
     with locked(folder / ".lock"):
@@ -100,6 +103,33 @@ def make(
 def complete(folder: Path) -> bool:
     """Whether all files of a dataset are there: The Well's statistics come last."""
     return (folder / "stats.yaml").is_file()
+
+
+def require_memory(chosen: Plan) -> None:
+    """Refuse a block whose solution alone is larger than this machine's memory, before anything of that size is made."""
+    block = 8 * _frames(chosen) * math.prod(chosen.solve_grid.shape) * chosen.recipe.solving.block
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if block > memory:
+        raise DataError(
+            f"{chosen.recipe.name}: a block's solution takes {block / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f}; lower the "
+            "points, refine, frames or block"
+        )
+
+
+def _require_disk(chosen: Plan, folder: Path, parts: int) -> None:
+    files = 4 * _frames(chosen) * math.prod(chosen.points) * sum(chosen.samples.values()) // parts
+    place = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(place).free
+    if files > free > 0:  # file systems that cannot be written to have none
+        raise DataError(
+            f"{chosen.recipe.name}: the files take {files / 1e9:,.1f} GB, and {free / 1e9:,.1f} are free at {place}; lower the samples, "
+            "points or frames, or choose another --out"
+        )
+
+
+def _frames(chosen: Plan) -> int:
+    """Fields of unknowns that a sample has."""
+    return len(chosen.recipe.unknowns) * (chosen.settings.frames or 1)
 
 
 def _numbers(shard: str) -> tuple[int, int]:
@@ -334,7 +364,8 @@ def as_solved(chosen: Plan, split: str, indices: range, grid: Grid, inputs: dict
             given[field.name] = given[field.name].reshape(-1, *[1] * grid.dims)
             if field in chosen.recipe.unknowns:
                 given[field.name] = np.broadcast_to(given[field.name], (len(indices), *grid.shape))
-        if field.cells and not any(grid.periodic) and field.name in given and (law := laws(chosen, split)[field.name]).borders:
+        jumps = field.cells and not any(grid.periodic) and chosen.recipe.solving.order == 2
+        if jumps and field.name in given and (law := laws(chosen, split)[field.name]).borders:
             given[field.name] = _draw(chosen, split, indices, field.name, law, grid.middles())
     return given
 

@@ -31,7 +31,10 @@ class Grid:
             value = getattr(self, name)
             if isinstance(value, (str, int, float)):
                 raise OpbenchError(f"grid: {name} must have one entry an axis, got {value!r}; write ({value!r},)")
-            object.__setattr__(self, name, tuple(kind(entry) for entry in value))
+            try:
+                object.__setattr__(self, name, tuple(kind(entry) for entry in value))
+            except (TypeError, ValueError) as error:
+                raise OpbenchError(f"grid: {name} must have one {kind.__name__} an axis, got {value!r:.60}") from error
             if len(getattr(self, name)) != len(self.axes):
                 raise OpbenchError(f"grid: {name} has {len(getattr(self, name))} entries for {len(self.axes)} axes; give one an axis")
         if len(set(self.axes)) < len(self.axes) or any(float(n) != int(n) for n in given):

@@ -1,16 +1,18 @@
 """What a file in datasets/ means: an equation with random inputs that is solved, or foreign arrays that are read."""
 
 import itertools
+import math
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cached_property, reduce
+from numbers import Real
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
-from opbench.boundary import Side, named, resolve
+from opbench.boundary import Condition, conditions, named, resolve
 from opbench.config import Frozen, fingerprint, load_toml
 from opbench.errors import ConfigError, OpbenchError
 from opbench.field import Field as Quantity
@@ -26,6 +28,19 @@ SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
 AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
 Kind = Literal["static", "final", "trajectory", "step"]
 Count = Annotated[int, Field(gt=0)]
+
+
+def _side(value: Any) -> str:
+    return "by unknown" if isinstance(value, dict) and "kind" not in value else "condition"
+
+
+def _sides(value: Any) -> str:
+    return "(lower, upper)" if isinstance(value, (list, tuple)) else "both ends"
+
+
+# told apart by their form, so that a fault is told of the form that was meant and not of all
+Side = Annotated[Annotated[Condition, Tag("condition")] | Annotated[dict[str, Condition], Tag("by unknown")], Discriminator(_side)]
+Sides = Annotated[Annotated[Side, Tag("both ends")] | Annotated[tuple[Side, Side], Tag("(lower, upper)")], Discriminator(_sides)]
 
 
 class Task(Frozen):
@@ -74,7 +89,7 @@ class Solving(Frozen):
     block: samples solved together, always whole and aligned by index, so that a sample never depends on how many are made.
     """
 
-    tolerance: float = Field(gt=0)
+    tolerance: float = Field(gt=0, lt=1)
     order: Literal[2, 3, 4, 5, 6, 8]
     block: Count
 
@@ -97,7 +112,7 @@ class Recipe(Common):
 
     equation: str
     seed: int = Field(ge=0)
-    boundary: dict[str, Side | tuple[Side, Side]] = Field(default_factory=dict)
+    boundary: dict[str, Sides] = Field(default_factory=dict)
     given: dict[str, AnySampler]
     ood: dict[str, AnySampler] = Field(default_factory=dict)
     solving: Solving
@@ -151,6 +166,10 @@ class Recipe(Common):
             yield f"domain.axes: expected {AXES[: len(self.domain.axes)]}, got {self.domain.axes}"
         if self.evolves and not all(self.domain.periodic) and not self.boundary:
             yield "boundary: an axis is bounded; say what holds at its ends"
+        for axis, unknown, _, condition in conditions(self.conditions) if self.boundary else ():
+            value = getattr(condition, "value", 0.0)
+            if not isinstance(value, str) and not (isinstance(value, Real) and math.isfinite(value)):
+                yield f"boundary.{axis}: the value of {unknown} must be a number or the name of an entry of given, got {value!r:.60}"
         for name, law in self.given.items():
             if law.random and name not in [field.name for field in self.fields]:
                 yield f"given.{name}: is random and only at an end, so no model is told of it; fix it, or vary a field of {self.equation}"

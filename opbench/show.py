@@ -11,7 +11,7 @@ from opbench.describe import UNKNOWN, Facts, facts, floor, measured, megabytes, 
 from opbench.errors import ConfigError
 from opbench.field import Field
 from opbench.find import known
-from opbench.generation import STEPS, data_root, file, laws, solve_block, stored_grid
+from opbench.generation import STEPS, data_root, file, laws, require_memory, solve_block, stored_grid
 from opbench.pictures import Scene, animation, picture
 from opbench.recipe import Foreign, Plan
 from opbench.store import Stored
@@ -53,6 +53,7 @@ def look(chosen: Problem, split: str, samples: int) -> Scene:
     if isinstance(chosen.recipe, Foreign):
         return _foreign(ForeignSplit(chosen.recipe, split), title, samples)
     assert chosen.plan is not None
+    require_memory(chosen.plan)
     count, held = min(samples, chosen.plan.samples[split]), stored(chosen.plan, split)
     return _solved(chosen.plan, split, title, count) if held is None else _read(held, title, count)
 

@@ -85,6 +85,9 @@ def test_a_wall_holds_the_normal_component_and_frees_the_rest():
         ({"x": Dirichlet(np.zeros(3))}, "disagree on the number of samples"),
         ({"x": Dirichlet(np.nan)}, "not finite"),
         ({"x": Dirichlet([None])}, "must be numbers"),
+        ({"x": Robin(np.ones(2), 0.0)}, "factor must be one finite number"),
+        ({"x": (Dirichlet(), Robin(-25.0, 0.0))}, "factor -25 gains more than this grid resolves, -12.5; refine"),
+        ([Dirichlet()], "expected a mapping from each bounded axis to its condition"),
     ],
     ids=repr,
 )
@@ -103,3 +106,12 @@ def test_ends_of_a_periodic_axis_are_refused():
 def test_one_value_for_several_unknowns_is_refused():
     with pytest.raises(OpbenchError, match="gives one value to velocity_x, velocity_y, pressure"):
         resolve({"x": Dirichlet(1.0), "y": Wall()}, SQUARE, FLOW, "flow")
+
+
+def test_grids_too_small_for_a_slope_or_a_pressure_are_refused():
+    few = Grid(("x",), (4,), (0.0,), (1.0,), (False,))
+    with pytest.raises(OpbenchError, match="axis x has 4 points, and a slope of order 4 at its end needs 5"):
+        solve(Heat, few, {"temperature": 0.0}, times=[0.1], boundary={"x": Neumann(1.0)})
+    square = Grid(("x", "y"), (5, 5), (0.0, 0.0), (1.0, 1.0), (False, False))
+    with pytest.raises(OpbenchError, match="axis x has 5 points, 6 are needed here"):
+        solve("stokes", square, {"viscosity": 1.0}, boundary={"x": Dirichlet(), "y": Dirichlet()})

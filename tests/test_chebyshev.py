@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from opbench import Grid, solve
-from opbench.boundary import Dirichlet, Outflow
+from opbench.boundary import Dirichlet, Neumann, Outflow, Robin
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.field import Field
 from opbench.pde import EvolutionPDE
@@ -119,6 +119,14 @@ def test_the_answer_is_that_of_the_pair():
     assert "Chebyshev" in many.attrs["scheme"]
     assert "Dormand-Prince" in pair.attrs["scheme"]
     assert np.abs(many.u.values - pair.u.values).max() < 1e-6
+
+
+def test_an_end_with_a_slope_counts_as_little_of_a_steps_error_as_the_nodes_inside():
+    """Where the equation does not hold, the estimate would see the whole change of the end node: steps as short as the tolerance."""
+    given = {"u": lambda x: 1 + np.cos(np.pi * x / 2), "k": lambda x: 1 + x}
+    answer = solve(Reaction, line(65), given, times=[1.0], boundary={"x": (Neumann(0.0), Robin(2.0, 1.0))}, tolerance=1e-4)
+    assert "Chebyshev" in answer.attrs["scheme"]
+    assert answer.attrs["steps"] < 300  # it was 155,000
 
 
 def test_what_is_not_stiff_is_left_to_the_pair():

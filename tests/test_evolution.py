@@ -264,5 +264,6 @@ def test_uneven_output_times_do_not_change_the_answer():
 
 
 def test_an_unstable_solve_says_when_and_what_to_do():
-    with pytest.raises(SolverError, match=r"unstable at t = .*refine the grid"):
-        solve("burgers", LINE, {"velocity": np.sin(2 * np.pi * LINE.coordinates()[0]), "viscosity": -1.0}, times=[1.0])
+    """u_t = u - u^2 from -1 leaves all bounds at t = log 2 = 0.693."""
+    with pytest.raises(SolverError, match=r"unstable at t = 0\.693.*refine the grid"):
+        solve("fisher_kpp", LINE, {"population": -1.0, "diffusivity": 0.1, "growth": 1.0}, times=[5.0])

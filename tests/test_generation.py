@@ -236,6 +236,18 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_file(tmp_path, room)
     assert [name for name in contents(tmp_path) if name.endswith((".hdf5", ".part"))] == []
 
 
+@pytest.mark.parametrize(
+    ("samples", "grid", "message"),
+    [
+        (10**12, 32, "the files take .* GB, and .* are free at .*; lower the samples"),
+        (5, 10**11, "a block's solution takes .* GB, and this"),
+    ],
+)
+def test_sizes_that_nothing_holds_are_refused_at_once(tmp_path, samples, grid, message):
+    with pytest.raises(DataError, match=message):
+        make(small(samples, grid=grid), tmp_path)
+
+
 def test_processes_at_work_at_once_solve_no_block_twice_and_make_the_same_files(tmp_path):
     code = (
         "import sys, opbench.generation as g; from tiny_plan import tiny; solve, n = g._solved, []; "

@@ -37,6 +37,8 @@ def test_restriction_to_points_that_are_not_there_is_refused():
         ({"shape": 8}, r"write \(8,\)"),
         ({"upper": (-2.0,)}, "lower < upper"),
         ({"shape": (1,)}, "2 points or more"),
+        ({"shape": ("many",)}, "shape must have one int an axis"),
+        ({"lower": None}, "lower must have one float an axis"),
     ],
 )
 def test_a_grid_that_does_not_fit_together_is_refused(change, message):

@@ -57,6 +57,28 @@ def test_a_recipe_that_does_not_fit_is_told_in_one_line(tmp_path, change, messag
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ('[{ kind = "dirichlet" }, { kind = "newman" }]', r"boundary\.x\.\(lower, upper\)\.1\.condition: .* 'newman' .*'neumann'"),
+        ('{ kind = "robin" }', r"boundary\.x\.both ends\.condition\.robin\.factor: Field required$"),
+        ('{ velocity = { kind = "robin" } }', r"boundary\.x\.both ends\.by unknown\.velocity\.robin\.factor: Field required$"),
+        ('[{ kind = "wall" }, { kind = "wall" }, { kind = "wall" }]', "at most 2 items"),
+        (
+            '{ kind = "neumann", value = [0.0, 1.0] }',
+            r"boundary\.x: the value of velocity must be a number or the name .* got \[0\.0, 1\.0\]",
+        ),
+        ('{ kind = "neumann", value = nan }', "must be a number or the name .* got nan"),
+        ('{ kind = "neumann", value = "flux" }', "given: flux must be sampled for burgers"),
+    ],
+)
+def test_a_fault_at_the_ends_is_told_of_the_form_that_was_meant(tmp_path, ends, message):
+    changes = ("periodic = [true]", "periodic = [false]"), ("[given.velocity]", f"[boundary]\nx = {ends}\n\n[given.velocity]")
+    with pytest.raises(ConfigError, match=message) as told:
+        load_recipe(written(tmp_path, *changes))
+    assert "tagged-union" not in str(told.value)
+
+
 def test_an_unknown_dataset_or_scale_is_told_with_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'burgers_1d'"):
         load_recipe("burgers1d")

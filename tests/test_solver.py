@@ -8,6 +8,7 @@ import torch
 
 from exact import burgers, navier_stokes
 from opbench import Grid, OpbenchError, solve
+from opbench.boundary import Dirichlet
 
 DATA = Path(__file__).parent / "data"
 LINE = Grid(("x",), (128,), (0.0,), (1.0,), (True,))
@@ -98,12 +99,10 @@ def test_samples_are_solved_as_they_would_be_alone():
 
 def test_numbers_arrays_and_tensors_are_the_same_to_solve():
     u = np.sin(2 * np.pi * X)
-    answers = [
-        solve("burgers", LINE, {"velocity": velocity, "viscosity": viscosity}, times=[0.1]).velocity.values
-        for velocity, viscosity in ((u, 0.1), (torch.as_tensor(u), torch.tensor(0.1, dtype=torch.float64)), (u, np.float64(0.1)))
-    ]
-    assert np.array_equal(answers[0], answers[1])
-    assert np.array_equal(answers[0], answers[2])
+    pairs = ((u, 0.1), (torch.as_tensor(u), torch.tensor(0.1, dtype=torch.float64)), (u, np.float64(0.1)))
+    pairs += ((u.astype(">f8"), 0.1), (u.astype(object), 0.1), (list(u), 0.1), (u.astype(np.longdouble), 0.1))
+    first, *others = (solve("burgers", LINE, {"velocity": v, "viscosity": nu}, times=[0.1]).velocity.values for v, nu in pairs)
+    assert all(np.array_equal(first, other) for other in others)
 
 
 def test_functions_of_the_coordinates_are_evaluated_where_values_are_wanted():
@@ -114,6 +113,22 @@ def test_functions_of_the_coordinates_are_evaluated_where_values_are_wanted():
     by_function = solve("darcy", square, {"permeability": lambda x, y: np.where(x < 0.5, 3.0, 12.0)})
     by_cells = solve("darcy", square, {"permeability": np.repeat([3.0, 12.0], 16)[:, None] * np.ones(32)})
     assert np.array_equal(by_function.pressure, by_cells.pressure)
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_a_smooth_permeability_given_as_a_function_takes_any_order(order):
+    """p = sin(pi x), k = 2 + sin x: -(k p')' = k pi^2 sin(pi x) - k' pi cos(pi x)."""
+    given = {
+        "permeability": lambda x: 2 + np.sin(x),
+        "source": lambda x: (2 + np.sin(x)) * np.pi**2 * np.sin(np.pi * x) - np.cos(x) * np.pi * np.cos(np.pi * x),
+    }
+    errors = []
+    for n in (17, 33, 65):
+        line = Grid(("x",), (n,), (0.0,), (1.0,), (False,))
+        errors.append(relative(solve("darcy", line, given, order=order).pressure.values, np.sin(np.pi * line.coordinates()[0])))
+    assert np.log2(errors[-2] / errors[-1]) > order - 0.2, errors
+    with pytest.raises(OpbenchError, match="in cells at order 2 only"):
+        solve("darcy", line, {"permeability": np.ones(64)}, order=4)
 
 
 def test_darcy_agrees_with_the_independent_blocks_and_converges_to_them():
@@ -135,6 +150,13 @@ def test_the_initial_fields_stand_at_the_start_time():
     later = solve("burgers", LINE, {"velocity": u, "viscosity": 0.1}, times=[5.0, 5.1], start=5.0)
     assert np.array_equal(at_zero.velocity.values[0], u)
     assert np.abs(at_zero.velocity.values - later.velocity.values).max() < 1e-10
+
+
+def test_a_grid_that_memory_does_not_hold_is_told_in_one_line():
+    huge = Grid(("x", "y"), (10**8, 10**8), (0.0, 0.0), (1.0, 1.0), (False, False))  # more than an address space
+    for equation, given, times in (("poisson", {"source": 1.0}, None), ("heat", {"temperature": 0.0, "diffusivity": 1.0}, [1.0])):
+        with pytest.raises(OpbenchError, match="100000000 x 100000000 points take more memory than there is"):
+            solve(equation, huge, given, times, boundary={"x": Dirichlet(), "y": Dirichlet()})
 
 
 @pytest.mark.parametrize(
@@ -162,6 +184,21 @@ def test_the_initial_fields_stand_at_the_start_time():
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"scheme": "spectrl"}, "did you mean 'spectral'"),
         ({"order": 3}, "order 3 is not offered"),
+        ({"given": {"velocity": X, "viscosity": -1.0}}, "'viscosity' must be 0 or more, its smallest value is -1; check its sign"),
+        ({"order": "4"}, "order: expected a whole number"),
+        ({"tolerance": "fine"}, "tolerance: expected a number"),
+        ({"scheme": None}, "unknown scheme 'None'"),
+        ({"start": None}, "start one, got .* None"),
+        ({"times": [np.inf]}, "all finite, got 1"),
+        ({"times": [0.1, np.nan]}, "all finite, got 2"),
+        ({"grid": (128,)}, "expected an opbench.Grid .* got tuple"),
+        ({"given": [X, 0.1]}, "given=.* got Grid and list"),
+        ({"given": {"velocity": X, "viscosity": 1.0, 5: 1.0}}, "unknown field given to Burgers '5'"),
+        ({"given": {"velocity": X, "viscosity": lambda x: 0.1 + 0 * x}}, "constant in space, and its function gave an array"),
+        ({"given": {"velocity": lambda x, y: x, "viscosity": 1.0}}, "the function failed, TypeError: .*'y'; it gets 1 numpy arrays"),
+        ({"given": {"velocity": np.ma.masked_greater(X, 0.5), "viscosity": 1.0}}, "has masked entries"),
+        ({"given": {"velocity": X + 0j, "viscosity": 1.0}}, "real ones, got ndarray of complex128"),
+        ({"boundary": Dirichlet()}, "expected a mapping from each bounded axis"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -33,4 +33,6 @@ class Derivatives(ABC):
 
     def inverse_laplacian(self, field: Any) -> Any:
         """The zero-mean g with laplacian(g) = field - mean(field); periodic discretisations only."""
-        raise OpbenchError(f"{type(self).__name__} has no inverse Laplacian; use a spectral or finite-difference grid with periodic axes")
+        raise OpbenchError(
+            f"{type(self).__name__} has no inverse Laplacian; make all axes periodic, or give a sole unknown Dirichlet(0.0) at all ends"
+        )

@@ -6,7 +6,7 @@ from opbench.pde import EvolutionPDE
 
 class Burgers(EvolutionPDE):
     dims = (1,)
-    inputs = (Field("viscosity", "m^2/s", uniform=True),)
+    inputs = (Field("viscosity", "m^2/s", uniform=True, least=0.0),)
     outputs = (Field("velocity", "m/s"),)
 
     def linear(self, u, given, d):

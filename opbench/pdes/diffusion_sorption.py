@@ -16,8 +16,8 @@ class DiffusionSorption(EvolutionPDE):
 
     dims = (1,)
     inputs = (
-        Field("diffusivity", "m^2/s", default=5e-4, uniform=True),
-        Field("porosity", "1", default=0.29, uniform=True),
+        Field("diffusivity", "m^2/s", default=5e-4, uniform=True, least=0.0),
+        Field("porosity", "1", default=0.29, uniform=True, least=0.0),
         Field("density", "kg/m^3", default=2880.0, uniform=True),
         Field("freundlich_coefficient", "m^3/kg", default=3.5e-4, uniform=True),
         Field("freundlich_exponent", "1", default=0.874, uniform=True),

@@ -8,7 +8,7 @@ class Euler(ConservationLaw):
     """With the total energy E = p / (adiabatic_index - 1) + rho |v|^2 / 2, conserved under the name of the pressure."""
 
     dims = (1, 2)
-    inputs = (Field("adiabatic_index", default=1.4, uniform=True),)
+    inputs = (Field("adiabatic_index", default=1.4, uniform=True, least=1.0),)
     outputs = (
         Field("density", "kg/m^3", positive=True),
         Field("velocity_x", "m/s", along="x"),

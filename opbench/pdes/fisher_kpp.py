@@ -8,7 +8,7 @@ class FisherKPP(EvolutionPDE):
     """D: diffusivity, r: growth rate. PDEBench's one-dimensional reaction-diffusion with D = nu, r = rho."""
 
     dims = (1, 2)
-    inputs = (Field("diffusivity", "m^2/s", uniform=True), Field("growth", "1/s", uniform=True))
+    inputs = (Field("diffusivity", "m^2/s", uniform=True, least=0.0), Field("growth", "1/s", uniform=True))
     outputs = (Field("population"),)
 
     def linear(self, u, given, d):

@@ -9,8 +9,8 @@ class FitzHughNagumo(EvolutionPDE):
 
     dims = (1, 2)
     inputs = (
-        Field("diffusivity_activator", "m^2/s", default=1e-3, uniform=True),  # Du
-        Field("diffusivity_inhibitor", "m^2/s", default=5e-3, uniform=True),  # Dv
+        Field("diffusivity_activator", "m^2/s", default=1e-3, uniform=True, least=0.0),  # Du
+        Field("diffusivity_inhibitor", "m^2/s", default=5e-3, uniform=True, least=0.0),  # Dv
         Field("threshold", "1/s", default=5e-3, uniform=True),  # k
         Field("recovery", "1/s", default=1.0, uniform=True),  # r
         Field("decay", "1", default=1.0, uniform=True),  # s

@@ -7,8 +7,8 @@ from opbench.pde import EvolutionPDE
 class GrayScott(EvolutionPDE):
     dims = (1, 2)
     inputs = (
-        Field("diffusivity_u", "m^2/s", uniform=True),
-        Field("diffusivity_v", "m^2/s", uniform=True),
+        Field("diffusivity_u", "m^2/s", uniform=True, least=0.0),
+        Field("diffusivity_v", "m^2/s", uniform=True, least=0.0),
         Field("feed", "1/s"),
         Field("kill", "1/s"),
     )

@@ -7,7 +7,7 @@ from opbench.pde import EvolutionPDE
 class NavierStokes(EvolutionPDE):
     dims = (2,)
     inputs = (
-        Field("viscosity", "m^2/s", uniform=True),
+        Field("viscosity", "m^2/s", uniform=True, least=0.0),
         Field("forcing", "1/s^2", default=0.0),
         Field("drag", "1/s", default=0.0, uniform=True),  # a: linear friction, as of a thin layer on its bottom
     )

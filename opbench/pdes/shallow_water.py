@@ -8,7 +8,7 @@ class ShallowWater(ConservationLaw):
     """Conserved under the names of the velocity's components: depth times velocity."""
 
     dims = (1, 2)
-    inputs = (Field("gravity", "m/s^2", default=1.0, uniform=True),)
+    inputs = (Field("gravity", "m/s^2", default=1.0, uniform=True, least=0.0),)
     outputs = (
         Field("depth", "m", positive=True),
         Field("velocity_x", "m/s", along="x"),

@@ -7,7 +7,7 @@ from opbench.pde import SteadyPDE
 class SteadyNavierStokes(SteadyPDE):
     dims = (2,)
     inputs = (
-        Field("viscosity", "m^2/s", uniform=True),
+        Field("viscosity", "m^2/s", uniform=True, least=0.0),
         Field("force_x", "m/s^2", default=0.0, along="x"),
         Field("force_y", "m/s^2", default=0.0, along="y"),
     )

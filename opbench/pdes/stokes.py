@@ -7,7 +7,7 @@ from opbench.pde import SteadyPDE
 class Stokes(SteadyPDE):
     dims = (2,)
     inputs = (
-        Field("viscosity", "Pa s", uniform=True),
+        Field("viscosity", "Pa s", uniform=True, least=0.0),
         Field("force_x", "N/m^3", default=0.0, along="x"),
         Field("force_y", "N/m^3", default=0.0, along="y"),
     )

@@ -6,7 +6,7 @@ from opbench.pde import EvolutionPDE
 
 class VectorBurgers(EvolutionPDE):
     dims = (2,)
-    inputs = (Field("viscosity", "m^2/s", uniform=True),)
+    inputs = (Field("viscosity", "m^2/s", uniform=True, least=0.0),)
     outputs = (Field("velocity_x", "m/s", along="x"), Field("velocity_y", "m/s", along="y"))
 
     def linear(self, velocity, given, d):

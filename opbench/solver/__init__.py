@@ -1,9 +1,11 @@
 """One call solves any equation of opbench by finite differences: `solve("burgers", grid, given={...}, times=t)`."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -57,8 +59,8 @@ def solve(
     given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space),
         or functions of the coordinates; parameters that are constant in space as a number or (sample,), and coefficients that happen to
         be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`)
-        is best given in the cells between them, one entry less an axis; a function is evaluated there. Of a steady equation the unknowns
-        may be given too: a first guess, zero elsewhere, for what is not linear.
+        is best given in the cells between them, one entry less an axis; a function is evaluated there (stencils of higher order than 2
+        take points only). Of a steady equation the unknowns may be given too: a first guess, zero elsewhere, for what is not linear.
     times: when the answer is wanted, strictly increasing; None for a steady equation.
     boundary: what holds at the ends of bounded axes, {"x": Dirichlet(0.0)} or {"x": (Dirichlet(1.0), Outflow())}: see opbench.boundary.
         A steady equation has Dirichlet(0.0) everywhere unless it is said.
@@ -71,14 +73,18 @@ def solve(
     Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
     """
     pde = _equation(equation)
-    posed, batched = pose(pde, grid, given, boundary, resolve_device(device))
+    if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
+        raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
+    if not (order is None or isinstance(order, Integral)):
+        raise OpbenchError(f"{equation}: order: expected a whole number, 2, 4, 6 or 8, got {order!r}")
+    with _room(equation, grid):
+        posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
-    if not 0 < tolerance < 1:
-        raise OpbenchError(f"{equation}: tolerance: expected a number between 0 and 1, got {tolerance!r}")
     stops = wanted if wanted is None or wanted[0] == start else (start, *wanted)
-    solution = compute(posed, stops, tolerance, order, scheme)
+    with _room(equation, grid):
+        solution = compute(posed, stops, tolerance, order, scheme)
     values = solution.values if wanted is None else {name: value[:, -len(wanted) :] for name, value in solution.values.items()}
     attributes = {"equation": posed.name, "scheme": solution.scheme, "tolerance": tolerance, "steps": solution.steps}
     return _dataset(pde, grid, values, wanted, batched, attributes)
@@ -190,6 +196,20 @@ def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourie
     return FiniteDifference(posed.grid, used), used, f"finite differences of order {used}, one-sided at the ends"
 
 
+@contextmanager
+def _room(equation: Any, grid: Grid) -> Iterator[None]:
+    """Memory that does not suffice, told in a line; torch has no class of its own for that of the CPU."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        points = " x ".join(map(str, grid.shape))
+        raise SolverError(
+            f"{equation}: {points} points take more memory than there is; coarsen the grid, or solve fewer samples"
+        ) from error
+
+
 def _equation(equation: str | type[PDE]) -> PDE:
     cls = find("pdes", equation, PDE) if isinstance(equation, str) else equation
     if not (isinstance(cls, type) and issubclass(cls, PDE)):
@@ -201,11 +221,13 @@ def _increasing(equation: Any, times: Any, start: float) -> tuple[float, ...]:
     if times is None:
         raise OpbenchError(f"{equation}: evolves in time; give times=[...], when the answer is wanted")
     try:
-        stored = tuple(float(t) for t in times)
+        start, stored = float(start), tuple(float(t) for t in times)
     except (TypeError, ValueError) as error:
-        raise OpbenchError(f"{equation}: times must be a sequence of numbers, got {times!r:.60}") from error
-    if not stored or any(not a < b for a, b in itertools.pairwise(stored)) or stored[0] < start:
-        raise OpbenchError(f"{equation}: times must increase strictly from start = {start:g} on, got {len(stored)}: {stored[:3]}...")
+        raise OpbenchError(f"{equation}: times must be a sequence of numbers and start one, got {times!r:.60} and {start!r:.60}") from error
+    rising = bool(stored) and stored[0] >= start and all(a < b for a, b in itertools.pairwise(stored))
+    if not rising or not np.isfinite([start, *stored]).all():
+        shown = ", ".join(f"{t:g}" for t in stored[:3]) + (", ..." if len(stored) > 3 else "")
+        raise OpbenchError(f"{equation}: times must increase strictly from start = {start:g} on, all finite, got {len(stored)}: ({shown})")
     return stored
 
 

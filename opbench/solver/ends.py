@@ -1,10 +1,13 @@
 """Boundary conditions on nodes: the end node of a grid line takes the value that its condition asks for, given the nodes inside."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from opbench.boundary import Dirichlet, Outflow, Robin, conditions
+from opbench.boundary import Dirichlet, Neumann, Outflow, Robin, conditions
 from opbench.derivatives.stencil import weights
+from opbench.errors import OpbenchError
 from opbench.solver.posed import Posed
 
 
@@ -12,6 +15,7 @@ class EndNodes:
     """Sets the end nodes of a state (field, sample, *space); slopes are one-sided differences of the given order.
 
     free: (field, 1, *space), 1 where the equation holds and 0 where a condition does.
+    Raises OpbenchError where an axis has too few points for a slope, or for a gain at its end.
     """
 
     def __init__(self, posed: Posed, order: int):
@@ -21,6 +25,7 @@ class EndNodes:
         names = [field.name for field in posed.unknowns]
         for axis, unknown, end, condition in conditions(posed.ends):
             place, index = posed.grid.axes.index(axis), names.index(unknown)
+            self._require(posed, axis, condition, order)
             if not isinstance(condition, Outflow):
                 self.parts.append((index, place - posed.grid.dims, end, posed.grid.spacing[place], condition))
                 self.free[index].select(place - posed.grid.dims, -end).zero_()
@@ -31,6 +36,19 @@ class EndNodes:
             return isinstance(condition, Dirichlet), posed.unknowns[index].along == posed.grid.axes[place]
 
         self.parts.sort(key=rank)
+
+    def _require(self, posed: Posed, axis: str, condition: Any, order: int) -> None:
+        place = posed.grid.axes.index(axis)
+        points, spacing = posed.grid.shape[place], posed.grid.spacing[place]
+        if isinstance(condition, (Neumann, Robin)) and points <= order:
+            raise OpbenchError(
+                f"{posed.name}: axis {axis} has {points} points, and a slope of order {order} at its end needs {order + 1}; refine the grid"
+            )
+        if isinstance(condition, Robin) and condition.factor <= (least := self.slope[0] / spacing / 2):
+            raise OpbenchError(
+                f"{posed.name}: boundary['{axis}']: Robin's factor {condition.factor:g} gains more than this grid resolves, {least:g}; "
+                "refine it, or check the sign: the slope is that along the outward normal"
+            )
 
     def impose(self, state: Tensor) -> Tensor:
         """`state` itself, with its end nodes set."""

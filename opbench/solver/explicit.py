@@ -94,7 +94,11 @@ class Lines:
         stacked = torch.stack([part if isinstance(part, Tensor) else part.values for part in parts])
         if self.kernel is not None:
             stacked.add_(self.kernel(state))
-        return stacked if self.ends is None else stacked * self.ends.free
+        return self.inside(stacked)
+
+    def inside(self, change: Tensor) -> Tensor:
+        """`change`, zero where a condition holds and not the equation."""
+        return change if self.ends is None else change * self.ends.free
 
 
 def march(lines: Lines, initial: Tensor, times: Sequence[float], tolerance: float) -> tuple[Tensor, int, str]:
@@ -117,7 +121,7 @@ def march(lines: Lines, initial: Tensor, times: Sequence[float], tolerance: floa
             taken = left / parts
             new, new_rate, estimate = method.step(lines.rate, lines.impose, state, rate, taken)
             steps += 1
-            error = _relative(estimate, new)
+            error = _relative(lines.inside(estimate), new)
             excess = max(error / (tolerance * method.share), 1e-10) if error == error else math.inf  # a NaN is refused
             factor = SAFETY * excess ** (-INTEGRAL / method.order) * before ** (PROPORTIONAL / method.order)
             if excess <= 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -58,13 +59,20 @@ class Posed:
         return replace(self, given=given, initial=initial, ends=evaluated(self.ends, chosen), samples=1, device="cpu")
 
 
-def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu") -> tuple[Posed, bool]:
+def pose(
+    pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu", cells: bool = True
+) -> tuple[Posed, bool]:
     """The problem, and whether any given value had samples.
 
     boundary: as in opbench.boundary; a steady equation has Dirichlet(0.0) at all ends unless it is said.
+    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them.
     Raises OpbenchError for names, shapes and values that do not fit.
     """
     name = type(pde).__name__
+    if not isinstance(grid, Grid) or not isinstance(given, Mapping):
+        raise OpbenchError(
+            f"{name}: expected an opbench.Grid and given={{name: value}}, got {type(grid).__name__} and {type(given).__name__}"
+        )
     if grid.dims not in pde.dims:
         raise OpbenchError(f"{name}: takes grids of {' or '.join(map(str, pde.dims))} axes, got {grid.dims} ({', '.join(grid.axes)})")
     if grid.axes != AXES[: grid.dims]:
@@ -82,7 +90,11 @@ def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | No
         value = given.get(field.name, 0.0 if guessed and field in unknowns else field.default)
         if value is None:
             raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
-        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns)
+        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns, cells)
+        if field.least is not None and (smallest := float(tensors[field.name].min())) < field.least:
+            raise OpbenchError(
+                f"{name}: '{field.name}' must be {field.least:g} or more, its smallest value is {smallest:g}; check its sign"
+            )
 
     def at_end(value: Any, axis: str, end: int, label: str) -> Tensor:
         if isinstance(value, str):
@@ -105,11 +117,13 @@ def pose(pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | No
     return Posed(pde, grid, unknowns, initial, tensors, conditions, ends, samples, device), bool(counts)
 
 
-def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool) -> Tensor:
-    in_cells = field.cells and not any(grid.periodic)
+def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool, cells: bool) -> Tensor:
+    in_cells = cells and field.cells and not any(grid.periodic)
     if callable(value) and not isinstance(value, Tensor):
         positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
         value = _called(label, value, np.meshgrid(*positions, indexing="ij"))
+        if field.uniform and np.ndim(value):
+            raise OpbenchError(f"{label} is constant in space, and its function gave an array {np.shape(value)}; give a number")
     tensor = _numbers(label, value, device)
     is_number = tensor.ndim == 0
     if is_number or (field.uniform and tensor.ndim == 1):
@@ -124,6 +138,7 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
     if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
         shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
         expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
+        expected += "; in cells at order 2 only" if field.cells and not cells else ""
         raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
     return tensor
 
@@ -150,20 +165,37 @@ def _at_end(label: str, value: Any, grid: Grid, axis: str, end: int, device: str
 
 
 def _called(label: str, function: Any, mesh: Sequence[np.ndarray]) -> Any:
-    value = function(*mesh)
+    try:
+        value = function(*mesh)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise OpbenchError(f"{label}: the function failed, {reason}; it gets {len(mesh)} numpy arrays {mesh[0].shape}") from error
     if np.shape(value) not in ((), mesh[0].shape):
         raise OpbenchError(f"{label}: the function gave {np.shape(value)} for coordinates {mesh[0].shape}; return one value a point")
     return value
 
 
 def _numbers(label: str, value: Any, device: str) -> Tensor:
+    if np.ma.is_masked(value):
+        raise OpbenchError(f"{label} has masked entries; give a value everywhere")
     try:
-        tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
+        tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(_doubles(value))
     except (TypeError, ValueError) as error:
-        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, got {type(value).__name__}") from error
+        kind = f"{type(value).__name__} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise OpbenchError(f"{label} must be numbers, an array or a function of the coordinates, real ones, got {kind}") from error
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise OpbenchError(f"{label} must be real numbers, got {tensor.dtype}")
     tensor = tensor.to(device=device, dtype=torch.float64)
     if not bool(torch.isfinite(tensor).all()):
         raise OpbenchError(f"{label} holds values that are not finite; check it before solving")
     return tensor
+
+
+def _doubles(value: Any) -> np.ndarray:
+    """A copy in float64, whatever the numbers' size and byte order; raises TypeError or ValueError for what is not real numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" and not all(
+        isinstance(entry, Real) and not isinstance(entry, bool | np.bool_) for entry in array.flat
+    ):
+        raise TypeError(f"{array.dtype} are no real numbers")
+    return np.array(array, dtype=np.float64)

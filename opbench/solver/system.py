@@ -8,7 +8,7 @@ from torch import Tensor
 
 from opbench.derivatives import Derivatives
 from opbench.derivatives.stencil import weights
-from opbench.errors import SolverError
+from opbench.errors import OpbenchError, SolverError
 from opbench.pde import SteadyPDE
 from opbench.solver.ends import EndNodes, from_end
 from opbench.solver.jacobian import Pullback
@@ -32,6 +32,8 @@ class System:
         assert isinstance(posed.pde, SteadyPDE)
         self.posed, self.pde = posed, posed.pde
         self.d = Positive(posed.grid, posed.given, order)
+        if any(field.multiplier for field in posed.unknowns):
+            _require(posed, order + 4)
         self.ends = EndNodes(posed, order)
         zero = torch.zeros(len(posed.unknowns), 1, *posed.grid.shape, dtype=torch.float64)
         self.start = self.ends.impose(zero if posed.initial is None else posed.initial.clone())
@@ -91,6 +93,13 @@ class System:
         for wraps in self.posed.grid.periodic:
             field = field.mean(dim=1) if wraps else _average(field, self.d.order)
         return field
+
+
+def _require(posed: Posed, points: int) -> None:
+    """Enough nodes inside to continue a multiplier to the ends from."""
+    for axis, n, wraps in zip(posed.grid.axes, posed.grid.shape, posed.grid.periodic, strict=True):
+        if n < points and not wraps:
+            raise OpbenchError(f"{posed.name}: axis {axis} has {n} points, {points} are needed here; refine the grid or lower the order")
 
 
 def sawtooth(d: Derivatives, field: Any) -> Any:
