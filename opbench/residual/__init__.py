@@ -61,9 +61,10 @@ def _posed(chosen: Problem, grid: Grid, device: str) -> Posed:
     """The problem of one training sample: what is not told to a model is the same in all of them."""
     assert isinstance(chosen.recipe, Recipe)
     assert chosen.plan is not None
-    given = {}
+    given, fields = {}, {field.name for field in chosen.recipe.fields}
     for name, values in draw(chosen.plan, "train", range(1), grid).items():
-        given[name] = values[0] if values.ndim > 1 else float(values[0])
+        drawn = values[0] if name in fields else values  # what an end takes its part of is told from a row of samples by their axis
+        given[name] = drawn if values.ndim > 1 else float(values[0])
     for _, unknown, _, condition in conditions(chosen.recipe.conditions) if chosen.recipe.boundary else ():
         if isinstance(value := getattr(condition, "value", None), str) and laws(chosen.plan, "train")[value].random:
             raise ConfigError(f"{chosen.name}: the value of {unknown} at an end is random; the physics loss takes fixed ones so far")

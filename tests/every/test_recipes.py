@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from opbench.generation import draw, laws, solve_block
 from opbench.recipe import Recipe, datasets, load_recipe, plan
+from opbench.residual import Residual, unfit
+from opbench.task import problem
 
 SOLVED = [name for name in datasets() if isinstance(load_recipe(name), Recipe)]
 SCALES = [(name, scale) for name in SOLVED for scale in load_recipe(name).scales]  # pyright: ignore[reportAttributeAccessIssue]
@@ -35,6 +38,19 @@ def test_a_recipe_solves_two_tiny_samples(name, scale):
             assert values.shape == (2, *((len(chosen.times),) if chosen.times else ()), *points)
             assert np.isfinite(values).all()
             assert np.abs(values[0] - values[1]).max() > 1e-3 * np.abs(values).max()
+
+
+@pytest.mark.parametrize("name", [f"{name}/{task.kind}" for name in SOLVED for task in load_recipe(name).tasks])
+def test_what_a_model_answers_has_a_residual_wherever_the_equation_says_anything_of_it(name):
+    chosen = problem(name, "mini")
+    if reason := unfit(chosen):
+        assert "take" in reason or "train on data" in reason
+        return
+    spec = chosen.spec
+    given, answer = (torch.rand(3, channels, *spec.grid.shape) + 0.5 for channels in (spec.in_channels, spec.out_channels))
+    left = Residual(chosen).relative(given, answer)
+    assert left.shape == (3,)
+    assert left.isfinite().all()
 
 
 def _roughness(values: np.ndarray) -> float:
