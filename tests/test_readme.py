@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opbench.ladder import read_ladders
+from opbench.leaderboard import labels
 from opbench.leaderboard.table import boards, markdown
 from opbench.record import read_record
 
@@ -57,9 +58,9 @@ def test_the_readmes_tables_are_rendered_from_the_committed_records():
     listed = subprocess.run(["git", "ls-files", "leaderboards/records/*.json"], cwd=ROOT, capture_output=True, text=True).stdout.split()
     files = [ROOT / name for name in listed] or sorted((ROOT / "leaderboards" / "records").glob("*/*.json"))
     records = [read_record(path) for path in files]
-    rendered = [
-        line for board in boards(records, read_ladders(ROOT / "leaderboards" / "solvers")) for line in markdown(board, "").splitlines()
-    ]
+    found = boards(records, read_ladders(ROOT / "leaderboards" / "solvers"))
+    texts = [text for board in found for text in (markdown(board, ""), labels.markdown(board, labels.curves(board), ""))]
+    rendered = [line for text in texts for line in text.splitlines()]
     tables = [line for line in README.splitlines() if line.startswith("|")]
     assert tables
     for line in tables:
