@@ -12,6 +12,7 @@ from opbench.record import Record, shelf, shipped
 from opbench.statistics import LEVEL, MIN_SEEDS, Comparison, compare
 
 WORST = 3  # samples that are named
+ROUND_OFF = 1e-5  # of a model's error, below which another's is none, as a linear map's is in what it conserves
 Runs = tuple[Record, ...]
 Runner = Callable[..., Record]  # evaluate's signature
 
@@ -193,8 +194,10 @@ def _metrics(held: Contest) -> list[str]:
 def _best(held: Contest, metric: str) -> tuple[str, float] | None:
     """The best of the others, and how many times its error the model's is."""
     own = mean(held.mine, "test", metric)
-    errors = {name: error for name, runs in held.others.items() if (error := mean(runs, "test", metric))}
-    if own is None or not errors:
+    if own is None:
+        return None
+    errors = {name: error for name, runs in held.others.items() if (error := mean(runs, "test", metric)) and error > ROUND_OFF * own}
+    if not errors:
         return None
     name = min(errors, key=lambda other: errors[other])
     return name, own / errors[name]
@@ -213,7 +216,8 @@ def summary(records: Sequence[Record], others: Sequence[Record]) -> str:
     first = records[0]
     rivals: dict[str, dict[int, Record]] = {}
     for record in sorted(others, key=lambda r: r.date):
-        if _table(record) == _table(first) and record.configuration != first.configuration and not record.changes and record.loss == "data":
+        own_budget = not record.changes and record.loss == "data" and record.labels is None
+        if _table(record) == _table(first) and record.configuration != first.configuration and own_budget:
             rivals.setdefault(record.model, {})[record.seed] = record
     held = Contest(first.task, first.scale, tuple(records), {name: tuple(runs.values()) for name, runs in sorted(rivals.items())}, 0)
     return "\n".join([verdict(held), *machines(held), *weaknesses(held)])

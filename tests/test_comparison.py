@@ -67,6 +67,8 @@ def test_a_metric_in_which_another_is_ahead_by_more_is_named():
     mine, fno = with_band(runs("mine", SAMPLES), 0.3), with_band(runs("fno", SAMPLES), 0.1)
     assert "weaker than elsewhere: band: 3 times that of fno" in weaknesses(Contest("t", "mini", mine, {"fno": fno}, 0))
     assert not any("weaker" in line for line in weaknesses(Contest("t", "mini", fno, {"mine": mine}, 0)))
+    exact = with_band(runs("linear", SAMPLES), 1e-9)  # what it conserves by construction is no rival's measure
+    assert "weaker than elsewhere: band: 3 times that of fno" in weaknesses(Contest("t", "mini", mine, {"fno": fno, "linear": exact}, 0))
 
 
 def test_seconds_of_unlike_machines_are_not_compared():
@@ -78,7 +80,8 @@ def test_a_summary_takes_rows_of_the_same_table_with_the_tasks_own_budget_only()
     mine = runs("mine", SAMPLES)
     changed = runs("changed", SAMPLES, changes={"train.epochs": 9}, training={"epochs": 9})
     elsewhere = runs("elsewhere", SAMPLES, data_fingerprint="e" * 64)
-    words = summary(mine, [*mine, *changed, *elsewhere, *runs("fno", [2 * e for e in SAMPLES])])
+    few = runs("fno", SAMPLES, labels=10, date="2026-11-24T00:00:00+00:00")
+    words = summary(mine, [*mine, *changed, *elsewhere, *runs("fno", [2 * e for e in SAMPLES]), *few])
     assert words.splitlines()[0] == "mine is better than fno"
     assert "elsewhere" not in words
     assert "changed" not in words
