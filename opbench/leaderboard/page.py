@@ -1,7 +1,7 @@
 """Records -> one HTML page with tables, plots and the provenance of every run; it needs no server and asks nothing of any network."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, document, element, raw
 from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values, verified
+from opbench.leaderboard.words import rate
 from opbench.record import Record, Way
 from opbench.version import __version__
 
@@ -247,10 +248,10 @@ def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
     return cell
 
 
-def _plain(value: Any, form: str) -> Any:
+def _plain(value: Any, told: Callable[[float], str]) -> Any:
     def cell(runs: Runs) -> Markup:
         found = value(runs)
-        return element("td", element("small", DASH)) if found is None else element("td", form.format(found), data_v=f"{found:.6g}")
+        return element("td", element("small", DASH)) if found is None else element("td", told(found), data_v=f"{found:.6g}")
 
     return cell
 
@@ -274,17 +275,17 @@ def _solver_ratio(record: Record, way: Way) -> float | None:
 
 
 COSTS = (
-    ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}"),
-    ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s"),
-    ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms"),
-    ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), "{:,.4g} /s"),
+    ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}".format),
+    ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
+    ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms".format),
+    ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), rate),
     (
         "solver",
         "error-matched solver's seconds over the model's, one sample",
         lambda runs: _median(_solver_ratio(r, "alone") for r in runs),
-        "{:.3g} ×",
+        "{:.3g} ×".format,
     ),
-    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), "{:.3g} ×"),
+    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), "{:.3g} ×".format),
 )
 
 
