@@ -4,6 +4,7 @@ They lie in <dataset>/<scale>/parts/<fingerprint>-<device>/ as <split>-<block>.n
 leave, and what is copied together where they ran on separate machines.
 """
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from opbench.atomic import locked, on_disk, replacing
+from opbench.atomic import locked, write_bytes
 from opbench.errors import DataError
 from opbench.recipe import SPLITS, Plan
 
@@ -82,9 +83,9 @@ class Parts:
 
     def save(self, job: Job, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises DataError."""
-        path = self.path(job)
-        with replacing(path) as aside, on_disk(path), aside.open("wb") as f:
-            np.savez(f, **arrays, **{END: np.array(True)})  # pyright: ignore[reportArgumentType]
+        content = io.BytesIO()  # NumPy's archive, left to itself by a full disk, complains on standard error
+        np.savez(content, **arrays, **{END: np.array(True)})  # pyright: ignore[reportArgumentType]
+        write_bytes(self.path(job), content.getvalue())
 
     @contextmanager
     def opened(self, job: Job) -> Iterator[Mapping[str, np.ndarray]]:

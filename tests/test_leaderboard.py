@@ -1,20 +1,17 @@
 """What the committed records must show: the operator families beat the rows that place them, and the published data are learnt."""
 
 import statistics
-from pathlib import Path
 
+import committed
 import pytest
 
-from opbench.ladder import read_ladders
 from opbench.leaderboard import labels
 from opbench.leaderboard.solver import write_solver
 from opbench.leaderboard.table import boards, write, write_overview
 from opbench.recipe import Recipe, datasets, load_recipe
-from opbench.record import read_records
 from opbench.task import problem
 
-FOLDER = Path(__file__).parent.parent / "leaderboards"
-ALL = list(read_records(FOLDER / "records"))
+ALL = committed.records()
 RECORDS = [r for r in ALL if r.machine.device == "cpu" and not r.changes]
 RECORDED = {r.dataset for r in RECORDS}
 MINI = [name for name in datasets() if name in RECORDED and isinstance(load_recipe(name), Recipe)]
@@ -58,13 +55,13 @@ def test_no_table_mixes_kinds_of_devices():
 
 
 def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
-    every = boards(ALL, read_ladders(FOLDER / "solvers"))
+    every = boards(ALL, committed.ladders(ALL))
     studies = [(board, found) for board in every if (found := labels.curves(board))]
     paths = [*write(every, tmp_path), write_overview(every, tmp_path), *write_solver(every, tmp_path)]
     paths += [labels.write(*study, tmp_path)[0] for study in studies]
     rendered = {path.name: path.read_text(encoding="utf-8") for path in paths}
-    committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
-    assert rendered == committed, "run `opbench table` and `opbench labels`"
+    there = {path.name: path.read_text(encoding="utf-8") for path in committed.FOLDER.glob("*.md")}
+    assert rendered == there, "run `opbench table` and `opbench labels`"
 
 
 @pytest.mark.slow

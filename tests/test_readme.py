@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import committed
 import pytest
 
-from opbench.ladder import read_ladders
 from opbench.leaderboard import labels
 from opbench.leaderboard.table import boards, markdown
-from opbench.record import read_record
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,10 +54,8 @@ def test_every_command_that_the_readme_names_exists(command):
 
 
 def test_the_readmes_tables_are_rendered_from_the_committed_records():
-    listed = subprocess.run(["git", "ls-files", "leaderboards/records/*.json"], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    files = [ROOT / name for name in listed] or sorted((ROOT / "leaderboards" / "records").glob("*/*.json"))
-    records = [read_record(path) for path in files]
-    found = boards(records, read_ladders(ROOT / "leaderboards" / "solvers"))
+    records = committed.records()
+    found = boards(records, committed.ladders(records))
     texts = [text for board in found for text in (markdown(board, ""), labels.markdown(board, labels.curves(board), ""))]
     rendered = [line for text in texts for line in text.splitlines()]
     tables = [line for line in README.splitlines() if line.startswith("|")]

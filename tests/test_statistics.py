@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -44,9 +45,10 @@ def test_nothing_is_said_below_three_seeds_or_of_a_diverged_run():
 def test_without_spread_between_seeds_the_interval_is_scipys_bca_over_samples():
     sample = np.exp(np.random.default_rng(1).normal(0, 1, 50))
     ours = interval([sample.tolist()] * 3)
-    theirs = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=50_000, rng=2).confidence_interval
+    seed = {"rng" if "rng" in signature(stats.bootstrap).parameters else "random_state": np.random.default_rng(2)}
+    theirs = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=50_000, **seed).confidence_interval
     np.testing.assert_allclose([ours.lower, ours.upper], [theirs.low, theirs.high], rtol=0.01)
-    plain = stats.bootstrap((sample,), np.mean, method="percentile", n_resamples=50_000, rng=2).confidence_interval
+    plain = stats.bootstrap((sample,), np.mean, method="percentile", n_resamples=50_000, **seed).confidence_interval
     assert abs(plain.high - theirs.high) > 0.03 * theirs.high  # the correction is seen in this sample
 
 

@@ -3,7 +3,7 @@
 from functools import cache
 
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import solve_ivp, trapezoid
 
 from opbench.boundary import Dirichlet, Neumann, Robin
 from opbench.grid import Grid
@@ -113,7 +113,7 @@ INVARIANTS = (
         name="what is dissolved and sorbed between closed ends",
         grid=interval(65),
         given=lambda grid: {"concentration": 1 + 0.5 * np.cos(np.pi * grid.mesh()[0]), **COEFFICIENTS},
-        quantity=lambda values, grid: np.trapezoid(values["concentration"] + sorbed(values["concentration"]), dx=grid.spacing[0], axis=-1),
+        quantity=lambda values, grid: trapezoid(values["concentration"] + sorbed(values["concentration"]), dx=grid.spacing[0], axis=-1),
         times=(0.0, *TIMES),
         bound=1e-8,
         boundary={"x": Neumann(0.0)},
