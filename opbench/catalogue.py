@@ -7,9 +7,9 @@ from typing import Any
 from opbench.atomic import write_bytes
 from opbench.describe import MEASURED, UNKNOWN, all_measured, facts, floor, measured, size
 from opbench.find import summary
-from opbench.generation import error_floor
 from opbench.pictures import picture
 from opbench.recipe import Foreign, Plan, Recipe, datasets, folder, load_recipe, plan
+from opbench.samples import error_floor
 from opbench.show import look, stored
 from opbench.task import Problem, problem
 from opbench.threads import one_thread

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.errors import OpbenchError
-from opbench.generation import Report, as_solved, draw, laws, solve_block
+from opbench.generation import Report
 from opbench.grid import Grid
 from opbench.ladder import Ladder, Rung
 from opbench.metrics import relative_l2
@@ -24,6 +24,7 @@ from opbench.pde import ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.provenance import commit, machine, versions
 from opbench.record import Machine, Scheme, rung_name
 from opbench.regrid import interpolation
+from opbench.samples import as_solved, draw, laws, solve_block
 from opbench.solver import Posed, Solution, compute, differences, pose
 from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.sparse import solve_sparse

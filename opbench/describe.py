@@ -9,9 +9,9 @@ import numpy as np
 from opbench.boundary import Dirichlet, Neumann, Outflow, resolve
 from opbench.field import Field
 from opbench.find import summary
-from opbench.generation import draw, stored_grid
 from opbench.recipe import AnyRecipe, Foreign, Plan, Recipe, folder, plan
 from opbench.samplers import Sampler
+from opbench.samples import draw, stored_grid
 
 MEASURED = "measured.json"  # beside the recipes: what `python -m opbench.catalogue` measured
 UNKNOWN = "not known: others made these data"

@@ -19,13 +19,13 @@ from opbench.derivatives import Derivatives
 from opbench.derivatives.autograd import Autograd
 from opbench.derivatives.fourier import FourierField
 from opbench.errors import ConfigError, OpbenchError
-from opbench.generation import laws
 from opbench.interpolation import at_points
 from opbench.model import OperatorModel
 from opbench.pde import ConservationLaw, SteadyPDE
 from opbench.quadrature import means
 from opbench.recipe import Recipe
 from opbench.residual import Residual
+from opbench.samples import laws
 from opbench.task import Problem
 
 DEGREE = 5  # of the interpolation: second derivatives of given fields are then of order 4

@@ -11,9 +11,10 @@ from opbench.describe import UNKNOWN, Facts, facts, floor, measured, megabytes, 
 from opbench.errors import ConfigError
 from opbench.field import Field
 from opbench.find import known
-from opbench.generation import STEPS, data_root, file, laws, require_memory, solve_block, stored_grid
+from opbench.generation import data_root, file, require_memory
 from opbench.pictures import Scene, animation, picture
 from opbench.recipe import Foreign, Plan
+from opbench.samples import STEPS, laws, solve_block, stored_grid
 from opbench.store import Stored
 from opbench.task import ForeignSplit, Problem, problem
 from opbench.threads import one_thread

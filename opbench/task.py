@@ -14,12 +14,13 @@ from torch.utils.data import Dataset
 from opbench.config import fingerprint
 from opbench.errors import ConfigError, DataError, UnknownName
 from opbench.find import known
-from opbench.generation import Report, file, laws, make
+from opbench.generation import Report, file, make
 from opbench.grid import Grid
 from opbench.model import Channel, Samples, Spec
 from opbench.provenance import sha256
 from opbench.readers.tensors import read
 from opbench.recipe import SPLITS, Foreign, Kind, Plan, Recipe, Task, datasets, load_recipe, plan
+from opbench.samples import laws
 from opbench.store import Stored, to_xarray
 
 if TYPE_CHECKING:

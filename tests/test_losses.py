@@ -5,7 +5,6 @@ import torch
 
 from opbench.errors import ConfigError, DataError
 from opbench.evaluation import shown
-from opbench.generation import draw
 from opbench.losses import Loss
 from opbench.losses.both import BothLoss, BothSettings, Relative
 from opbench.losses.data import DataLoss
@@ -13,6 +12,7 @@ from opbench.losses.physics import PhysicsLoss
 from opbench.metrics import relative_l2
 from opbench.model import Samples
 from opbench.residual import Residual
+from opbench.samples import draw
 from opbench.task import coordinates, problem
 
 

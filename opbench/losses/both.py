@@ -9,12 +9,12 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from opbench.errors import ConfigError
-from opbench.generation import draw
 from opbench.losses import Loss, LossSettings, Network
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss, PhysicsSettings
 from opbench.model import Samples
 from opbench.residual import Residual
+from opbench.samples import draw
 from opbench.task import Problem, coordinates
 
 

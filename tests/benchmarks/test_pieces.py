@@ -10,12 +10,13 @@ from torch.utils.data import DataLoader
 
 from opbench.build import build_model
 from opbench.find import names
-from opbench.generation import draw, file, make
+from opbench.generation import file, make
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss
 from opbench.model import Normalized, Samples
 from opbench.models._spectral import SpectralConv
 from opbench.residual import Residual
+from opbench.samples import draw
 from opbench.solver import compute, pose
 from opbench.task import StoredSplit, coordinates, problem
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from opbench.generation import draw, laws, solve_block
 from opbench.recipe import Recipe, datasets, load_recipe, plan
 from opbench.residual import Residual, unfit
+from opbench.samples import draw, laws, solve_block
 from opbench.task import problem
 
 SOLVED = [name for name in datasets() if isinstance(load_recipe(name), Recipe)]
