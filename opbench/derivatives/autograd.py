@@ -1,6 +1,7 @@
 """Exact derivatives of a tensor that was computed from coordinate tensors, by torch's autograd."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,6 +42,10 @@ class Autograd(Derivatives):
                 )
             field = _gradient(field.sum(), coordinate) if field.shape == coordinate.shape else _pushed_forward(field, coordinate)
         return field
+
+    def inverse_laplacian(self, field: Any) -> Any:
+        """Raises OpbenchError: it takes all points at once."""
+        raise OpbenchError("autograd has derivatives at a point alone and no inverse Laplacian")
 
 
 def _gradient(total: Tensor, of: Tensor) -> Tensor:
