@@ -89,10 +89,7 @@ def evaluate(
         )
         kept = kept_beside(record, network, splits["test"], run)
         if cost:
-            with_compiler = run.place == "cuda" if compiled is None else compiled
-            spent = cost_of(network, train_samples, run.objective, run.training.batch_size, with_compiler)
-            matched = _matched(run.chosen, splits, record, spent, Path(out) / "solvers", report)
-            record = record.model_copy(update={"cost": spent, "matched": matched})
+            record = timed(record, network, splits, run, Path(out) / "solvers", compiled, report)
     path = save(record, Path(out) / "records")
     (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
     specimens.write(path.with_suffix(specimens.SUFFIX), kept)
@@ -103,6 +100,22 @@ def kept_beside(record: Record, network: Normalized, test: Split, run: "Planned"
     """What the model predicts of the test split's best, median and worst sample, which lies beside the record."""
     samples = test.samples().to(run.place)
     return specimens.make(record, test.spec, samples, predict(network, samples, run.training.batch_size))
+
+
+def timed(
+    record: Record,
+    network: Normalized,
+    splits: Mapping[str, Split],
+    run: "Planned",
+    solvers: Path,
+    compiled: bool | None = None,
+    report: Report | None = None,
+) -> Record:
+    """The record with what its model costs on this machine, and what a solver does that errs as much; ladders are kept in `solvers`."""
+    samples = splits["train"].samples().to(run.place)
+    with_compiler = run.place == "cuda" if compiled is None else compiled
+    cost = cost_of(network, samples, run.objective, run.training.batch_size, with_compiler)
+    return record.model_copy(update={"cost": cost, "matched": _matched(run.chosen, splits, record, cost, solvers, report)})
 
 
 def _matched(

@@ -7,11 +7,12 @@ from typing import Any
 from opbench import specimens
 from opbench.atomic import write_bytes
 from opbench.config import validate
-from opbench.errors import DataError
-from opbench.evaluation import about_files, exact_convolutions, kept_beside
+from opbench.errors import DataError, OpbenchError
+from opbench.evaluation import about_files, exact_convolutions, kept_beside, timed
 from opbench.generation import Report
 from opbench.metrics import versions
-from opbench.record import Record, Trained, read_record, save
+from opbench.provenance import machine
+from opbench.record import Machine, Record, Trained, read_record, save
 from opbench.reproduce import checked, checkpoint, compared, restored
 from opbench.scoring import scores
 from opbench.train import WEIGHTS
@@ -20,12 +21,19 @@ NOW = ("date", "source_sha256", "provenance", "opbench", "commit", "dirty", "ver
 
 
 def rescore(
-    path: Path, *, weights: Path | None = None, model: str | None = None, data: str | Path | None = None, report: Report | None = None
+    path: Path,
+    *,
+    weights: Path | None = None,
+    model: str | None = None,
+    data: str | Path | None = None,
+    cost: bool = False,
+    report: Report | None = None,
 ) -> Path:
     """Write a record like that at `path` beside it, with today's scores and its training as it was; its path.
 
     The model may be written otherwise today, if it is the same function: what was scored before by a metric of today's version must come
-    out again. weights, model: as in `opbench.reproduce.verify`.
+    out again. weights, model: as in `opbench.reproduce.verify`. cost: whether what the model costs is measured anew too, which only the
+    machine that trained it may do.
     Raises DataError where a number does not, or none is left that could, OpbenchError and its kinds.
     """
     record = read_record(path)
@@ -33,17 +41,30 @@ def rescore(
     run = checked(record, weights, model=model, other_source=True)
     network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
+        if cost:
+            _require_same_machine(record, run.place)
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
         _require_agreement(_comparable(record, scored), scored, path)
         now = {name: run.about[name] for name in NOW} | about_files(run.chosen, splits) | scored
         trained = record.trained or Trained(**{name: getattr(record, name) for name in Trained.model_fields})
         new = validate(Record, record.model_dump() | now | {"trained": trained.model_dump()}, str(path))
         kept = kept_beside(new, network, splits["test"], run)
+        if cost:
+            new = timed(new, network, splits, run, path.resolve().parents[2] / "solvers", report=report)
     if new.stem != record.stem:
         write_bytes(path.resolve().parents[2] / "runs" / new.dataset / new.stem / WEIGHTS, weights.read_bytes())
     written = save(new, path.parents[1])
     specimens.write(written.with_suffix(specimens.SUFFIX), kept)
     return written
+
+
+def _require_same_machine(record: Record, place: str) -> None:
+    here = Machine(**machine(place))
+    if here != record.machine:
+        raise OpbenchError(
+            f"{record.stem}: was trained on {record.machine}, here is {here}, and times of two machines do not go together; "
+            f"leave --cost out, or train it here"
+        )
 
 
 def _comparable(record: Record, scored: Mapping[str, Any]) -> Record:

@@ -149,6 +149,20 @@ def test_a_record_is_scored_by_todays_metrics_without_training(home, path):
     assert read_record(rescore(written, model=model)).trained == new.trained
 
 
+def test_what_a_trained_model_costs_is_measured_later_too_but_not_on_another_machine(home, path):
+    model, old = f"{home}/mine.py:Net", read_record(path)
+    bare = aged(path, cost=None)
+    new = read_record(rescore(bare, model=model, cost=True))
+    assert (old.cost.flops, old.cost.layout, new.scores) == (new.cost.flops, new.cost.layout, old.scores)
+    assert new.cost.seconds("alone") > 0
+    assert read_record(rescore(bare, model=model)).cost is None
+    elsewhere = aged(path, cost=None, machine=old.machine.model_copy(update={"name": "a slower one"}))
+    before = sorted(home.rglob("*"))
+    with pytest.raises(OpbenchError, match=r"a slower one.*leave --cost out"):
+        rescore(elsewhere, model=model, cost=True)
+    assert sorted(home.rglob("*")) == before
+
+
 def test_what_is_another_function_today_or_has_nothing_to_tell_it_by_is_not_rescored(home, path):
     old, model = read_record(path), f"{home}/mine.py:Net"
     values = [1.01 * value for value in old.per_sample["test"]["relative_l2"]]

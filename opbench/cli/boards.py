@@ -179,13 +179,14 @@ def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, 
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @foreign_model
 @shared.data
-def rescore(records: tuple[Path, ...], model: str | None, data: Path | None) -> None:
+@click.option("--cost", is_flag=True, help="Time the model and the solver too, on the machine that trained it.")
+def rescore(records: tuple[Path, ...], model: str | None, data: Path | None, cost: bool) -> None:
     """Score a record's checkpoint by today's metrics, without training, and write a record with both beside it."""
     from opbench.rescoring import rescore as run
 
     for path in records:
         with bars() as show:
-            written = run(path, model=model, data=data, report=show)
+            written = run(path, model=model, data=data, cost=cost, report=show)
         click.echo(f"written: {written}" + ("" if written.stem.startswith(path.stem) else f"; it takes the place of {path.name}"))
 
 
