@@ -2,6 +2,7 @@
 
 The search space is generic, so that nobody's model is favoured: the learning rate from a tenth of the model's own to ten times it, and
 every whole number above one among the model's settings (widths, layers, modes) from half its default to twice it, all by their logarithm.
+A default of None, which stands for a number that the model takes from the grid, is searched around that number.
 """
 
 import dataclasses
@@ -12,16 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opbench.build import build_model
 from opbench.config import fingerprint
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError
 from opbench.evaluation import OUT, Planned, exact_convolutions, planned, shown
 from opbench.generation import Report
+from opbench.model import OperatorModel
 from opbench.record import file_name
 from opbench.task import Split
 from opbench.train import train
 
 RATE = "train.learning_rate"
 RATE_FACTOR, COUNT_FACTOR = 10.0, 2
+MOST = 129  # a number meant by None is looked for below it
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,27 @@ def space(run: Planned, fixed: Mapping[str, Any]) -> dict[str, tuple[float, floa
     config = run.operator.config
     for field in dataclasses.fields(config) if dataclasses.is_dataclass(config) else ():
         default = getattr(config, field.name)
+        default = _meant(run.operator, field.name) if default is None else default
         if type(default) is int and default > 1:
             found[f"model.{field.name}"] = (default, max(1, default // COUNT_FACTOR), default * COUNT_FACTOR)
     return {name: ends for name, ends in found.items() if name not in fixed}
+
+
+def _meant(operator: OperatorModel, name: str) -> int | None:
+    """The number that makes the very same parameters as a setting's None does; None where that is 1, so where it decides none of them."""
+    wanted = _shapes(operator)
+    for number in range(1, MOST):
+        try:
+            other = build_model(type(operator), operator.spec, vars(operator.config) | {name: number})
+        except OpbenchError:  # no number is wanted there, or this one is too large
+            return None
+        if _shapes(other) == wanted:
+            return number if number > 1 else None
+    return None
+
+
+def _shapes(operator: OperatorModel) -> list[tuple[int, ...]]:
+    return [tuple(parameter.shape) for parameter in operator.parameters()]
 
 
 def tune(

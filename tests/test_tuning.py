@@ -74,6 +74,13 @@ def test_the_rate_and_whole_numbers_above_one_are_searched_around_their_defaults
     assert space(faster, {"train.learning_rate": 1e-2}) == {"model.width": (6, 3, 12)}
 
 
+@pytest.mark.parametrize(
+    ("model", "task", "modes"), [("fast_fno", "burgers_1d", 16), ("fno", "gray_scott_2d", 12), ("ifno", "euler_1d", 16)]
+)
+def test_a_none_that_stands_for_a_number_of_the_grids_is_searched_around_that_number(model, task, modes):
+    assert space(planned(model, task, scale="mini", device="cpu"), {})["model.modes"] == (modes, modes // 2, 2 * modes)
+
+
 @searching
 def test_the_defaults_are_tried_first_so_that_tuning_never_harms_the_validation_error(home):
     found = search(home)
