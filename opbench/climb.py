@@ -58,12 +58,13 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
     """Measure the ladder of a task that the solver made, from its splits: half a minute for a mini scale, minutes for a full one."""
     course = Course(chosen, splits["test"], device)
     tries, left_out = _tries(course, report)
-    rungs, noisy = [], False
+    rungs, noisy = [], set()
     near = [attempt for attempt in tries if _may_be_cheapest(attempt, tries)]
     for number, attempt in enumerate(near, 1):
         alone, batched, size = attempt.timings()
-        noisy = noisy or alone.noisy or batched.noisy
         rungs.append(attempt.rung(alone, batched, size))
+        if alone.noisy or batched.noisy:
+            noisy.add(rungs[-1].name)
         if report is not None:
             report("solver ladder, timing", number, len(near))
     seconds, words = generation_seconds(chosen, splits, device)
@@ -76,7 +77,7 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
         data_fingerprint=chosen.data_fingerprint,
         machine=Machine(**machine(device)),
         clock=clock_of(device),
-        noisy=noisy,
+        noisy=False,
         samples=course.count,
         interpolation=course.interpolation,
         rungs=tuple(rungs),
@@ -88,7 +89,7 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
         versions=versions(),
     )
     kept = {rung.name for way in ("alone", "batched") for rung in ladder.front(way)}
-    return ladder.model_copy(update={"rungs": tuple(rung for rung in rungs if rung.name in kept)})
+    return ladder.model_copy(update={"rungs": tuple(rung for rung in rungs if rung.name in kept), "noisy": bool(noisy & kept)})
 
 
 class Course:
