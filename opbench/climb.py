@@ -58,15 +58,13 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
     """Measure the ladder of a task that the solver made, from its splits: half a minute for a mini scale, minutes for a full one."""
     course = Course(chosen, splits["test"], device)
     tries, left_out = _tries(course, report)
-    rungs, noisy = [], set()
     near = [attempt for attempt in tries if _may_be_cheapest(attempt, tries)]
+    rungs = []
     for number, attempt in enumerate(near, 1):
-        alone, batched, size = attempt.timings()
-        rungs.append(attempt.rung(alone, batched, size))
-        if alone.noisy or batched.noisy:
-            noisy.add(rungs[-1].name)
+        rungs.append(attempt.rung())
         if report is not None:
             report("solver ladder, timing", number, len(near))
+    rungs = [attempt.rung() if rung.noisy else rung for attempt, rung in zip(near, rungs, strict=True)]  # what disturbed may be gone
     seconds, words = generation_seconds(chosen, splits, device)
     head, _ = commit()
     ladder = Ladder(
@@ -77,7 +75,6 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
         data_fingerprint=chosen.data_fingerprint,
         machine=Machine(**machine(device)),
         clock=clock_of(device),
-        noisy=False,
         samples=course.count,
         interpolation=course.interpolation,
         rungs=tuple(rungs),
@@ -89,7 +86,7 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
         versions=versions(),
     )
     kept = {rung.name for way in ("alone", "batched") for rung in ladder.front(way)}
-    return ladder.model_copy(update={"rungs": tuple(rung for rung in rungs if rung.name in kept), "noisy": bool(noisy & kept)})
+    return ladder.model_copy(update={"rungs": tuple(rung for rung in rungs if rung.name in kept)})
 
 
 class Course:
@@ -261,7 +258,9 @@ class Attempt:
         full, size = fastest(batched, self.course.device, BATCHES)
         return alone.of(count), full.of(size), size
 
-    def rung(self, alone: Timing, batched: Timing, size: int) -> Rung:
+    def rung(self) -> Rung:
+        """With its timings."""
+        alone, batched, size = self.timings()
         return Rung(
             scheme=self.method.scheme,
             order=self.method.order,
@@ -274,6 +273,7 @@ class Attempt:
             alone=alone.seconds,
             batched=batched.seconds,
             batch_size=size,
+            noisy=alone.noisy or batched.noisy,
         )
 
 

@@ -23,7 +23,7 @@ class Rung(Frozen):
     scheme, order, tolerance: as in `opbench.solve`, or "sparse_lu" (scipy's factors); words: what the solver says of itself.
     error: mean relative L2 over samples on the task's own points and times, as a model's; own_error: at those of them that are points of
     this grid too, where nothing is interpolated; null where there are none.
-    alone: seconds of one solve; batched: seconds of a sample in batches of batch_size, that which solves most.
+    alone: seconds of one solve; batched: of a sample in batches of batch_size, that which solves most; noisy: as in a record's cost.
     """
 
     scheme: Scheme
@@ -37,6 +37,7 @@ class Rung(Frozen):
     alone: Spread
     batched: Spread
     batch_size: int
+    noisy: bool
 
     @property
     def name(self) -> str:
@@ -55,7 +56,7 @@ class Ladder(Frozen):
 
     interpolation: how a rung's answer gets to the task's points. samples: of the test split, that errors are means over.
     left_out: rungs that could not be solved, and why. generation_seconds: of the training and validation data; generation: how it is known.
-    clock, noisy: as in a record's cost.
+    clock: as in a record's cost.
     """
 
     schema_version: Literal[1] = 1
@@ -67,7 +68,6 @@ class Ladder(Frozen):
     data_fingerprint: str
     machine: Machine
     clock: Clock
-    noisy: bool
     samples: int
     interpolation: str
     rungs: tuple[Rung, ...]
@@ -77,6 +77,10 @@ class Ladder(Frozen):
     opbench: str
     commit: str | None
     versions: dict[str, str | None]
+
+    @property
+    def noisy(self) -> bool:
+        return any(rung.noisy for rung in self.rungs)
 
     @property
     def fingerprint(self) -> str:
@@ -112,8 +116,10 @@ def identity(task: str, task_version: int, scale: str, data_fingerprint: str, ma
 def matched(ladder: Ladder, error: float, cost: Cost, training_seconds: float) -> Matched:
     """The ladder's solves that err no more than a model of this error and cost."""
 
+    rungs: dict[Way, Rung | None] = {"alone": ladder.cheapest(error, "alone"), "batched": ladder.cheapest(error, "batched")}
+
     def match(way: Way) -> Match | None:
-        rung = ladder.cheapest(error, way)
+        rung = rungs[way]
         if rung is None:
             return None
         solver, model = rung.seconds(way), cost.seconds(way)
@@ -135,7 +141,7 @@ def matched(ladder: Ladder, error: float, cost: Cost, training_seconds: float) -
         training_seconds=training_seconds,
         generation_seconds=ladder.generation_seconds,
         ladder=ladder.fingerprint,
-        noisy=ladder.noisy or cost.noisy,
+        noisy=cost.noisy or any(rung.noisy for rung in rungs.values() if rung),
     )
 
 

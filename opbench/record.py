@@ -117,7 +117,7 @@ class Matched(Frozen):
 
     error: the model's, mean relative L2 on test. alone, batched: null where no rung of the ladder errs as little.
     training_seconds, generation_seconds: what break_even sets against each solve, training and validation data counted.
-    ladder: fingerprint of the ladder that the rungs are of; noisy: whether it was.
+    ladder: fingerprint of the ladder that the rungs are of; noisy: whether one of them was, or the model's cost.
     """
 
     error: Number

@@ -57,7 +57,7 @@ def spread(median: float, scatter: float = 0.0) -> Spread:
     return Spread(median=median, lower=median * (1 - scatter), upper=median * (1 + scatter))
 
 
-def rung(error: float, alone: float, batched: float = 1e-4, scatter: float = 0.0, points: int = 16) -> Rung:
+def rung(error: float, alone: float, batched: float = 1e-4, scatter: float = 0.0, points: int = 16, noisy: bool = False) -> Rung:
     return Rung(
         scheme="finite_difference",
         order=8,
@@ -70,6 +70,7 @@ def rung(error: float, alone: float, batched: float = 1e-4, scatter: float = 0.0
         alone=spread(alone, scatter),
         batched=spread(batched, scatter),
         batch_size=64,
+        noisy=noisy,
     )
 
 
@@ -84,7 +85,6 @@ def ladder(*rungs: Rung, **changes) -> Ladder:
         "data_fingerprint": about.data_fingerprint,
         "machine": about.machine,
         "clock": "processor",
-        "noisy": False,
         "samples": 64,
         "interpolation": "trigonometric",
         "rungs": rungs,

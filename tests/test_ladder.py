@@ -75,9 +75,9 @@ def test_at_break_even_both_have_cost_the_same(invested, model, solver):
         assert invested + count * model == pytest.approx(count * solver, rel=1e-6)
 
 
-@pytest.mark.parametrize("noisy", [("ladder",), ("cost",), ()])
-def test_a_match_is_noisy_where_either_timing_was(noisy):
-    made = ladder(rung(0.1, 1e-3), noisy="ladder" in noisy)
+@pytest.mark.parametrize("noisy", [("rung",), ("cost",), ()])
+def test_a_match_is_noisy_where_the_models_timing_or_that_of_its_own_rung_was(noisy):
+    made = ladder(rung(0.1, 1e-3, noisy="rung" in noisy), rung(0.01, 2e-3, noisy=True))
     assert matched(made, 0.2, cost(noisy="cost" in noisy), 1.0).noisy is bool(noisy)
 
 

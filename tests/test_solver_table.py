@@ -58,7 +58,7 @@ def test_of_several_seeds_the_one_of_median_error_is_shown():
 
 
 def test_a_busy_machine_is_marked():
-    busy = ladder(*LADDER.rungs, noisy=True)
+    busy = ladder(*(rung.model_copy(update={"noisy": True}) for rung in LADDER.rungs))
     one = record(cost=cost(2e-3), matched=matched(busy, 0.1, cost(2e-3), 1.0))
     cells = rows(section(boards([one], [busy])[0], busy), "One sample alone")["fno"]
     assert cells[3:] == ["~2 ms", "~4 ms", "~2", "~4,000"]

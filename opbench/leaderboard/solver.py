@@ -94,9 +94,9 @@ def _model_cells(name: str, run: Record, way: Way) -> tuple[str, ...]:
 
 
 def _rung_cells(rung: Rung) -> tuple[str, ...]:
-    own = "-" if rung.own_error is None else f"{rung.own_error:.3g}"
-    each = f"{seconds(rung.batched.median)} ({rate(1 / rung.batched.median)})"
-    return (rung.name, f"{rung.error:.3g}", own, seconds(rung.alone.median), each, str(rung.batch_size))
+    own, about = "-" if rung.own_error is None else f"{rung.own_error:.3g}", "~" if rung.noisy else ""
+    each = f"{about}{seconds(rung.batched.median)} ({rate(1 / rung.batched.median)})"
+    return (rung.name, f"{rung.error:.3g}", own, f"{about}{seconds(rung.alone.median)}", each, str(rung.batch_size))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

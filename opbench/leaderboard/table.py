@@ -178,7 +178,7 @@ def _ratio(match: Match | None) -> str:
 
 
 def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> dict[str, str]:
-    mark, about = board.mark(ladder.machine), "~" if ladder.noisy else ""
+    mark, about = board.mark(ladder.machine), "~" if rung.noisy else ""
     return {
         "model": f"solver: {rung.name}",
         "test": f"{rung.error:.4g}",
