@@ -52,6 +52,16 @@ def test_what_the_table_says_is_told_in_words_whichever_way_it_falls(board):
     assert "No model was matched." in section(boards([record()], [LADDER])[0], LADDER)
 
 
+def test_all_ladders_of_a_machine_are_summed_up_without_the_models_that_have_no_parameters(tmp_path):
+    runs = [run("fast", 0.1, 2e-3, 1000.0), run("slow", 0.3, 1e-1), run("sharp", 0.01, 1e-3), run("mean", 1.0, 1e-6, parameters=0)]
+    (path,) = write_solver(boards(runs, [LADDER]), tmp_path)
+    text = path.read_text()
+    assert "Of 3 networks on 1 tasks, 1 are faster than the solver" in text
+    assert "and 0 in full batches" in text
+    row = next(line for line in text.splitlines() if line.startswith("| burgers_1d/trajectory, mini"))
+    assert [cell.strip() for cell in row.strip("|").split("|")][1:] == ["1 of 2", "0.01 to 2", "0 of 2", "0.2 to 0.4"]
+
+
 def test_of_several_seeds_the_one_of_median_error_is_shown():
     runs = [run("fast", error, 2e-3, seed=seed) for seed, error in enumerate((0.12, 0.1, 0.11))]
     assert rows(section(boards(runs, [LADDER])[0], LADDER), "One sample alone")["fast"][0] == "0.11"
@@ -72,7 +82,7 @@ def test_runs_of_another_machine_are_not_set_beside_a_ladder():
 def test_a_file_is_written_where_there_is_a_ladder_only(tmp_path, board):
     assert write_solver(boards([record()]), tmp_path) == []
     (path,) = write_solver([board], tmp_path)
-    assert path.read_text().count("\n## ") == 1
+    assert path.read_text().count("\n## ") == 1 + 1  # in short, and the task
 
 
 def test_error_against_cost_is_drawn_with_the_solvers_curve(tmp_path, board):

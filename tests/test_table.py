@@ -147,3 +147,22 @@ def test_the_overview_has_a_row_a_table_and_a_column_a_model_and_the_best_is_bol
     assert lines[0] == "| task | scale | device | a | b | c |"
     assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | full | cpu | **0.4** | - | - |"
     assert lines[3] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | **0.2** | diverged |"
+
+
+def test_the_overview_sets_the_losses_of_a_model_side_by_side_and_sums_the_time_up(tmp_path):
+    spent = {"seconds": {"training_wall": 4000.0, "training_cpu": 1800.0, "best_wall": 1.0, "best_cpu": 1.0}}
+    records = [
+        record(model="a", error=0.3, **spent),
+        record(model="a", error=0.2, loss="both", **spent),
+        record(model="a", error=0.1, loss="both", labels=10, **spent),
+        record(model="a", error=0.4, loss="physics", labels=0, **spent),
+        record(model="a", error=0.05, loss="weak", labels=0, **spent),
+        record(model="b|c", error=0.01, **spent),
+    ]
+    text = write_overview(boards(records), tmp_path).read_text()
+    assert "6 runs; their training took 3.0 hours" in text
+    lines = [line for line in text.partition("## By loss")[2].splitlines() if line.startswith("|")]
+    assert lines[0] == "| task | scale | device | a, both | a, data | a, physics |"
+    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | **0.2** | 0.3 | 0.4 |"
+    assert "b\\|c" in text
+    assert "By loss" not in write_overview(boards(records[:1]), tmp_path).read_text()

@@ -7,7 +7,7 @@ from opbench.atomic import write_bytes
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.table import Board, configurations, escaped, middle, name
 from opbench.leaderboard.words import rate, seconds
-from opbench.record import Record, Way
+from opbench.record import Machine, Record, Way
 
 FILE = "solver.md"
 WAYS: dict[Way, str] = {"alone": "One sample alone", "batched": "In full batches"}
@@ -17,30 +17,61 @@ Rendered from records and ladders by `opbench table`; `opbench evaluate` measure
 
 The solver is opbench's own, loosened until it errs as much as a network: coarse grids, low orders, large tolerances, in float64, on the
 network's device and batched as it is, its answer interpolated to the task's points; on periodic axes a spectral scheme beside it, for
-steady equations scipy's sparse LU. Of each model the seed of median error is shown with the cheapest solve that errs no more. A ratio is
-solver seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which training and the data
-generated for it have paid, "never" where the solver is no slower. What follows from grid and step alone is prepared beforehand, as
-weights are. It is a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour. ~: timed while
-the machine was busy.
+steady equations scipy's sparse LU. Of each model's timed seeds that of median error is shown, with the cheapest solve that errs no
+more. A ratio is solver seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which
+training and the data generated for it have paid, "never" where the solver is no slower. What follows from grid and step alone is prepared
+beforehand, as weights are. It is a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour.
+~: timed while the machine was busy.
 """
+SUMMARY = ("task", "faster alone", "ratios alone", "faster in batches", "ratios in batches")
 MODELS = ("model", "error", "solver", "its error", "model's seconds", "solver's seconds", "ratio", "break-even")
 LADDER = ("solver", "error", "error without interpolation", "one alone", "in batches", "batch")
 
 
 def write_solver(boards: Sequence[Board], folder: Path) -> list[Path]:
     """Write folder/solver.md where any board has a ladder; its path."""
-    parts = [section(board, ladder) for board in boards for ladder in board.ladders]
-    if not parts:
+    pairs = [(board, ladder) for board in boards for ladder in board.ladders]
+    if not pairs:
         return []
-    write_bytes(folder / FILE, "\n".join([ABOUT, *parts]).encode())
+    machines = dict.fromkeys(ladder.machine for _, ladder in pairs)
+    short = [_short([pair for pair in pairs if pair[1].machine == machine]) for machine in machines]
+    write_bytes(folder / FILE, "\n".join([ABOUT, *short, *(section(*pair) for pair in pairs)]).encode())
     return [folder / FILE]
+
+
+def _short(pairs: Sequence[tuple[Board, Ladder]]) -> str:
+    """What all ladders of one machine say of the networks, the models that have parameters."""
+    rows, networks, counts = [], 0, dict.fromkeys(WAYS, 0)
+    for board, ladder in pairs:
+        held = [run.matched for _, run in _matched(board, ladder) if run.parameters and run.matched]
+        networks += len(held)
+        cells = [f"{board.task}, {board.scale}"]
+        for way in WAYS:
+            ratios = sorted(match.ratio for matched in held if (match := matched.match(way)))
+            faster = sum(ratio > 1 for ratio in ratios)
+            counts[way] += faster
+            cells += [f"{faster} of {len(ratios)}", f"{ratios[0]:.2g} to {ratios[-1]:.2g}" if ratios else "-"]
+        rows.append(cells)
+    said = (
+        f"Of {networks} networks on {len(rows)} tasks, {counts['alone']} are faster than the solver that errs no more where one sample is "
+        f"asked for alone, and {counts['batched']} in full batches. A network that errs less than every rung is set beside none."
+    )
+    return "\n".join([f"## In short: {_device(pairs[0][1].machine)}", "", said, "", *_table(SUMMARY, rows), ""])
+
+
+def _matched(board: Board, ladder: Ladder) -> list[tuple[str, Record]]:
+    """The runs that are set beside a ladder, each with its row's name."""
+    return [(name(run), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == ladder.machine and run.matched]
+
+
+def _device(machine: Machine) -> str:
+    return f"{machine.device} ({machine.name}, {machine.threads} threads)"
 
 
 def section(board: Board, ladder: Ladder) -> str:
     """What one task's ladder says of its models on one machine."""
-    machine = ladder.machine
-    runs = [(name(run), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == machine and run.matched]
-    lines = [f"## {board.heading}", "", f"On {machine.device} ({machine.name}, {machine.threads} threads), {_clock(ladder)}."]
+    runs = _matched(board, ladder)
+    lines = [f"## {board.heading}", "", f"On {_device(ladder.machine)}, {_clock(ladder)}."]
     for way, title in WAYS.items():
         lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(title, run, way) for title, run in runs])]
     front = {rung.name: rung for way in WAYS for rung in ladder.front(way)}

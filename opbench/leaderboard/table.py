@@ -6,7 +6,7 @@ machine: where a table has several, letters keep them apart.
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -39,6 +39,11 @@ Mean relative L2 error on the test split of each task, over samples and seeds, o
 the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the
 same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited.
 """
+BY_LOSS = """## By loss
+
+The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read.
+"""
+LOSSES = ("both", "data", "physics")
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
 
@@ -320,22 +325,43 @@ def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
 
 
 def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
-    """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error."""
+    """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error; and one for every loss."""
     models = sorted({r.model for board in all_boards for r in board.records if not r.changes})
-    heads = ("task", "scale", "device", *models)
-    lines = [heads, ["---"] * len(heads), *(_overview(board, models) for board in all_boards)]
+    parts = [OVERVIEW, *_overview(all_boards, models, lambda record: record.model), "", _spent(all_boards), ""]
+    losses = [(board, {r.model for r in board.records if _by_loss(r) and r.loss != "data"}) for board in all_boards]
+    if compared := [board for board, models in losses if models]:
+        heads = sorted({str(head) for board, models in losses for r in board.records if r.model in models and (head := _by_loss(r))})
+        parts += [BY_LOSS, *_overview(compared, heads, _by_loss), ""]
     path = folder / "README.md"
-    write_bytes(path, "\n".join([OVERVIEW, *(f"| {' | '.join(cells)} |" for cells in lines), ""]).encode())
+    write_bytes(path, "\n".join(parts).encode())
     return path
 
 
-def _overview(board: Board, models: Sequence[str]) -> list[str]:
-    """The best row of each model that the user changed nothing of; the best of all is bold, "-" is not run and "diverged" what it says."""
+def _by_loss(record: Record) -> str | None:
+    """The column of a run by the equation, by data or by both, all of them; None for one on some labels or at points of a loss' own."""
+    return f"{record.model}, {record.loss}" if record.loss in LOSSES and not (record.changes or record.labels) else None
+
+
+def _spent(all_boards: Sequence[Board]) -> str:
+    runs = [record for board in all_boards for record in board.records]
+    hours = math.fsum(record.seconds["training_cpu"] for record in runs) / 3600
+    return f"{len(runs)} runs; their training took {hours:.1f} hours of processor time."
+
+
+def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
+    """A row for each board."""
+    heads = ("task", "scale", "device", *(escaped(head) for head in columns))
+    lines = [heads, ["---"] * len(heads), *(_overview_row(board, columns, column) for board in all_boards)]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _overview_row(board: Board, columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
+    """The best of each column's unchanged runs; the best of all is bold, "-" is not run and "diverged" what it says."""
     cells, errors = {}, {}
     for runs in reversed([runs for runs in configurations(board) if not runs[0].changes]):
-        error, model = mean(runs, "test"), runs[0].model
-        cells[model] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
-        errors[model] = math.inf if diverged(runs) or error is None else error
-    best = min(errors.values(), default=math.inf)
-    shown = [f"**{cells[m]}**" if errors.get(m) == best < math.inf else cells.get(m, "-") for m in models]
+        error, head = mean(runs, "test"), column(runs[0])
+        cells[head] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
+        errors[head] = math.inf if diverged(runs) or error is None else error
+    best = min((errors.get(head, math.inf) for head in columns), default=math.inf)
+    shown = [f"**{cells[head]}**" if errors.get(head) == best < math.inf else cells.get(head, "-") for head in columns]
     return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]
