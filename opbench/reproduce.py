@@ -14,6 +14,7 @@ from opbench.find import names
 from opbench.generation import Report
 from opbench.model import Normalized
 from opbench.provenance import sha256
+from opbench.recipe import datasets
 from opbench.record import Record, shelf
 from opbench.scoring import scores
 from opbench.train import WEIGHTS, Progress
@@ -46,14 +47,21 @@ class Finding:
 
 
 def verify(
-    record: Record, weights: Path, *, model: str | None = None, data: str | Path | None = None, report: Report | None = None
+    record: Record,
+    weights: Path,
+    *,
+    model: str | None = None,
+    task: str | None = None,
+    data: str | Path | None = None,
+    report: Report | None = None,
 ) -> list[Finding]:
     """Score a record's checkpoint on the data that the recipes make today: first the means, then the largest difference of any sample.
 
     model: the class of a record whose model is none of opbench's, as "file.py:Class": no other code of a submission is run.
+    task: where the record's data are of a recipe of the user's own, as `evaluate` was given it: "recipe.toml" or "recipe.toml/kind".
     Raises what `checked` raises.
     """
-    run = checked(record, weights, model=model)
+    run = checked(record, weights, model=model, task=task)
     network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
@@ -72,14 +80,22 @@ def compared(record: Record, scored: Mapping[str, Any]) -> list[Finding]:
     return _findings(record, scored["scores"], TOLERANCE) + _by_sample(record, scored["per_sample"])
 
 
-def checked(record: Record, weights: Path, *, model: str | None = None, device: str | None = None, other_source: bool = False) -> Planned:
+def checked(
+    record: Record,
+    weights: Path,
+    *,
+    model: str | None = None,
+    task: str | None = None,
+    device: str | None = None,
+    other_source: bool = False,
+) -> Planned:
     """The record's run, where task, data, code and weights are those that it names; nothing is computed.
 
     device: instead of the record's. other_source: the model may be written otherwise today.
 
     Raises DataError where the record is of other data or the weights are not those that it names, OpbenchError and its kinds.
     """
-    run = _planned(record, model, device, other_source)
+    run = _planned(record, model, task, device, other_source)
     if not weights.is_file():
         raise DataError(f"{weights}: no checkpoint there; put the run's {WEIGHTS} there, or name its place with --weights")
     if record.weights_sha256 != sha256(weights):
@@ -92,6 +108,7 @@ def retrain(
     siblings: Path,
     *,
     model: str | None = None,
+    task: str | None = None,
     data: str | Path | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
@@ -101,9 +118,9 @@ def retrain(
     siblings: a folder of records; the runs there that differ from this one in their seed tell by how much a training may differ where the
     machine is another. Without two of them the numbers must agree as those of `verify` do.
     """
-    _planned(record, model)  # what does not fit is told before hours of training
+    _planned(record, model, task)  # what does not fit is told before hours of training
     with TemporaryDirectory() as scratch:
-        again = evaluate(**_arguments(record, model), out=scratch, data=data, report=report, progress=progress, cost=False)
+        again = evaluate(**_arguments(record, model, task), out=scratch, data=data, report=report, progress=progress, cost=False)
     runs = [other for other in shelf(siblings).records if other.configuration == record.configuration]
     return _findings(record, again.scores, TOLERANCE, runs)
 
@@ -113,11 +130,11 @@ def checkpoint(path: Path, record: Record) -> Path:
     return path.resolve().parents[2] / "runs" / record.dataset / record.stem / WEIGHTS
 
 
-def _arguments(record: Record, model: str | None, device: str | None = None) -> dict[str, Any]:
+def _arguments(record: Record, model: str | None, task: str | None, device: str | None = None) -> dict[str, Any]:
     """Those of `evaluate` that made a record."""
     return {
         "model": _model(record, model),
-        "task": record.task,
+        "task": task or record.task,
         "loss": record.loss,
         "labels": record.labels or None,  # 0: the loss reads none
         "finetune": record.finetuned and record.finetuned.loss,
@@ -137,8 +154,12 @@ def _model(record: Record, model: str | None) -> str:
     raise OpbenchError(f"the record's model '{record.model}' is code of others: read it, then name it with --model path/to/file.py:Class")
 
 
-def _planned(record: Record, model: str | None, device: str | None = None, other_source: bool = False) -> Planned:
-    run = planned(**_arguments(record, model, device))
+def _planned(record: Record, model: str | None, task: str | None, device: str | None = None, other_source: bool = False) -> Planned:
+    if task is None and record.dataset not in datasets():
+        raise OpbenchError(f"the record's dataset '{record.dataset}' is none of opbench's: name its recipe with --task path/to/recipe.toml")
+    run = planned(**_arguments(record, model, task, device))
+    if run.about["task"] != record.task:
+        raise DataError(f"{record.stem}: is of {record.task}, and {task} is {run.about['task']}; name that recipe and kind with --task")
     for key, kind in (("task_version", "the task"), ("data_fingerprint", "the data")):
         if run.about[key] != getattr(record, key):
             raise DataError(

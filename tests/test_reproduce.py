@@ -15,6 +15,7 @@ from opbench.rescoring import rescore
 from opbench.specimens import beside
 from records import record
 
+TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
 NET = """
 import torch
 class Net(torch.nn.Module):
@@ -50,6 +51,24 @@ def test_a_true_record_agrees_in_every_number_of_its_checkpoint_and_of_its_train
     assert [str(finding) for finding in again if finding.recorded != finding.found] == []
     told = {(split, metric) for split, values in record.scores.items() for metric in values}
     assert {(finding.split, finding.metric) for finding in again} == told
+
+
+def test_a_record_of_a_recipe_of_the_users_own_is_verified_and_rescored_where_it_is_named(tmp_path):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TINY)
+    opbench.evaluate("linear", str(recipe), out=tmp_path, data=tmp_path / "data", device="cpu", cost=False)
+    (path,) = (tmp_path / "records").glob("*/*.json")
+    record = read_record(path)
+    weights = checkpoint(path, record)
+    with pytest.raises(OpbenchError, match="none of opbench's: name its recipe with --task"):
+        verify(record, weights, data=tmp_path / "data")
+    with pytest.raises(DataError, match=r"tiny/trajectory.*tiny/step; name that recipe and kind"):
+        verify(record, weights, task=f"{recipe}/step", data=tmp_path / "data")
+    found = verify(record, weights, task=str(recipe), data=tmp_path / "data")
+    assert found
+    assert [str(finding) for finding in found if not finding.agrees] == []
+    assert all(finding.agrees for finding in retrain(record, tmp_path / "records", task=str(recipe), data=tmp_path / "data"))
+    assert read_record(rescore(path, task=str(recipe), data=tmp_path / "data")).scores == record.scores
 
 
 def test_one_false_sample_and_one_false_mean_are_found(home, path):

@@ -14,6 +14,7 @@ from opbench.find import known
 foreign_model = click.option(
     "--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run."
 )
+own_task = click.option("--task", "-t", help="Where the data are of a recipe of your own: path/to/recipe.toml, or recipe.toml/kind.")
 weights_option = click.option(
     "--weights", type=click.Path(path_type=Path), help="[default: ../../runs/<dataset>/<record's name>/weights.safetensors]"
 )
@@ -122,6 +123,7 @@ def submit(record: Path, model: str | None, weights: Path | None, out: Path) -> 
     "--retrain", is_flag=True, help="Repeat the training too (alone, where no checkpoint is there), and compare what comes of it."
 )
 @foreign_model
+@own_task
 @weights_option
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets; an empty one makes them anew. [default: $OPBENCH_DATA]")
 @click.option("--note", is_flag=True, help="Where all numbers of a checkpoint agree, write so below OUT/verified/: tables then show it.")
@@ -145,7 +147,9 @@ def verify(records: tuple[Path, ...], weights: Path | None, **options: Any) -> N
         raise faults[0]
 
 
-def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, data: Path | None, note: bool, out: Path) -> None:
+def _verify(
+    path: Path, weights: Path | None, retrain: bool, model: str | None, task: str | None, data: Path | None, note: bool, out: Path
+) -> None:
     from opbench import reproduce
     from opbench.badge import award
     from opbench.record import read_record
@@ -157,10 +161,10 @@ def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, 
         checkpoint = weights or reproduce.checkpoint(record, held)
         with bars() as show:
             if checkpoint.is_file() or weights or note or not retrain:  # a badge takes more than a training that came near
-                found += reproduce.verify(held, checkpoint, model=model, data=data, report=show)
+                found += reproduce.verify(held, checkpoint, model=model, task=task, data=data, report=show)
             if retrain:
                 siblings = out / "records" if packed else record.resolve().parents[1]
-                found += reproduce.retrain(held, siblings, model=model, data=data, report=show)
+                found += reproduce.retrain(held, siblings, model=model, task=task, data=data, report=show)
         for finding in found:
             click.echo(finding)
         if not found:
@@ -178,15 +182,16 @@ def _verify(path: Path, weights: Path | None, retrain: bool, model: str | None, 
 @opbench.command()
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @foreign_model
+@own_task
 @shared.data
 @click.option("--cost", is_flag=True, help="Time the model and the solver too, on the machine that trained it.")
-def rescore(records: tuple[Path, ...], model: str | None, data: Path | None, cost: bool) -> None:
+def rescore(records: tuple[Path, ...], **options: Any) -> None:
     """Score a record's checkpoint by today's metrics, without training, and write a record with both beside it."""
     from opbench.rescoring import rescore as run
 
     for path in records:
         with bars() as show:
-            written = run(path, model=model, data=data, cost=cost, report=show)
+            written = run(path, **options, report=show)
         click.echo(f"written: {written}" + ("" if written.stem.startswith(path.stem) else f"; it takes the place of {path.name}"))
 
 
