@@ -160,7 +160,7 @@ def test_the_overview_sets_the_losses_of_a_model_side_by_side_and_sums_the_time_
         record(model="b|c", error=0.01, **spent),
     ]
     text = write_overview(boards(records), tmp_path).read_text()
-    assert "6 runs; their training took 3.0 hours" in text
+    assert "6 runs on cpu, whose training took 3.0 hours of processor time." in text
     lines = [line for line in text.partition("## By loss")[2].splitlines() if line.startswith("|")]
     assert lines[0] == "| task | scale | device | a, both | a, data | a, physics |"
     assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | **0.2** | 0.3 | 0.4 |"

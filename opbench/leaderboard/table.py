@@ -343,9 +343,13 @@ def _by_loss(record: Record) -> str | None:
 
 
 def _spent(all_boards: Sequence[Board]) -> str:
-    runs = [record for board in all_boards for record in board.records]
-    hours = math.fsum(record.seconds["training_cpu"] for record in runs) / 3600
-    return f"{len(runs)} runs; their training took {hours:.1f} hours of processor time."
+    said = []
+    for device in sorted({board.device for board in all_boards}):
+        runs = [record for board in all_boards if board.device == device for record in board.records]
+        clock, words = ("training_cpu", "processor time") if device == "cpu" else ("training_wall", "wall time")
+        hours = math.fsum(record.seconds[clock] for record in runs) / 3600
+        said.append(f"{len(runs)} runs on {device}, whose training took {hours:.1f} hours of {words}")
+    return f"{'; '.join(said)}."
 
 
 def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
