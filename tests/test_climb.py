@@ -65,7 +65,7 @@ def test_a_rungs_error_is_that_of_its_answer_by_the_metric_of_models(home):
     attempt = climb.Attempt(course, grid, course.inputs(grid), spectral, 1e-3)
     attempt.try_out()
     samples = found["test"].samples()
-    prediction = attempt.run(attempt.posed(len(samples)))
+    _, prediction = attempt.run(attempt.posed(len(samples)))
     assert prediction.shape == samples.reference.shape
     assert attempt.error == pytest.approx(float(relative_l2(prediction, samples.reference).mean()), rel=1e-12)
     assert attempt.own_error == pytest.approx(attempt.error)  # the grid is the task's: nothing is interpolated
@@ -78,9 +78,9 @@ def test_what_is_prepared_once_changes_no_answer(home):
     attempt = climb.Attempt(course, grid, course.inputs(grid), course.methods()[0], 1e-3)
     attempt.try_out()
     assert attempt.system is not None
-    prepared = attempt.run(attempt.posed(4))
+    _, prepared = attempt.run(attempt.posed(4))
     attempt.system = None
-    assert torch.equal(attempt.run(attempt.posed(4)), prepared)
+    assert torch.equal(attempt.run(attempt.posed(4))[1], prepared)
 
 
 def test_coefficients_that_differ_between_samples_are_not_prepared(home):
@@ -137,6 +137,24 @@ def test_generation_is_counted_by_the_steps_that_the_files_record(home, monkeypa
     seconds, words = generation_seconds(chosen, found, "cpu")
     assert seconds == pytest.approx(2.0 * sum(steps) / steps[0])
     assert "by the time steps" in words
+
+
+def test_tolerances_that_give_one_answer_are_one_rung_and_do_not_end_the_climb(home, monkeypatch):
+    chosen, found = splits(home, "fixed.toml")
+    honest, tolerances = climb.Attempt.try_out, (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+
+    def bounded(self):  # as if stored times were as close as steps of 1e-3 would be
+        told, self.tolerance = self.tolerance, min(self.tolerance, 1e-3)
+        honest(self)
+        self.tolerance = told
+
+    monkeypatch.setattr(climb, "TOLERANCES", tolerances)
+    monkeypatch.setattr(climb, "PARTS", (1,))
+    monkeypatch.setattr(climb.Attempt, "try_out", bounded)
+    tries, _ = climb._tries(Course(chosen, found["test"], "cpu"), None)
+    by_method = {method: [attempt.tolerance for attempt in tries if attempt.method == method] for method in {t.method for t in tries}}
+    assert all(found[0] == 1e-1 and not {1e-2, 1e-3} & set(found) for found in by_method.values()), by_method
+    assert [1e-1, 1e-4, 1e-5] in by_method.values()
 
 
 def test_a_rung_that_cannot_be_solved_is_left_out_with_its_reason(home, monkeypatch):
