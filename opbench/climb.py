@@ -56,7 +56,7 @@ class Method:
 
 
 def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, report: Report | None = None) -> Ladder:
-    """Measure the ladder of a task that the solver made, from its splits: half a minute for a mini scale, minutes for a full one."""
+    """Measure the ladder of a task that the solver made, from its splits: half a minute to some minutes for a mini scale."""
     course = Course(chosen, splits["test"], device)
     tries, left_out = _tries(course, report)
     near = [attempt for attempt in tries if _may_be_cheapest(attempt, tries)]

@@ -68,7 +68,7 @@ def evaluate(
     scale: "mini" or "full"; by default full on a GPU, mini without. device: "auto", "cpu" or "cuda".
     data: where the dataset's files lie, or are put. tuned: trials that chose the settings, for the record, see `opbench.tuning.tune`.
     report, progress: called after each solved block, each epoch.
-    cost: whether the trained model is timed, and matched with a solver that errs as much: some seconds, and half a minute or more where
+    cost: whether the trained model is timed, and matched with a solver that errs as much: some seconds, and half a minute to minutes where
     out/solvers has no ladder of this task on this machine yet. compiled: whether torch.compile is timed too; by default on a GPU.
     A run that was interrupted goes on where it stopped when it is called again.
     Raises OpbenchError and its kinds.

@@ -9,7 +9,7 @@ from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, document, element, raw
 from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values, verified
-from opbench.leaderboard.words import rate
+from opbench.leaderboard.words import plain, rate
 from opbench.record import Record, Way
 from opbench.version import __version__
 
@@ -274,6 +274,10 @@ def _solver_ratio(record: Record, way: Way) -> float | None:
     return match and match.ratio
 
 
+def _times(factor: float) -> str:
+    return f"{plain(factor, 3)} ×"
+
+
 COSTS = (
     ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}".format),
     ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
@@ -283,9 +287,9 @@ COSTS = (
         "solver",
         "error-matched solver's seconds over the model's, one sample",
         lambda runs: _median(_solver_ratio(r, "alone") for r in runs),
-        "{:.3g} ×".format,
+        _times,
     ),
-    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), "{:.3g} ×".format),
+    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), _times),
 )
 
 

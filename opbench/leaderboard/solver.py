@@ -6,7 +6,7 @@ from pathlib import Path
 from opbench.atomic import write_bytes
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.table import Board, configurations, escaped, middle, name
-from opbench.leaderboard.words import rate, seconds
+from opbench.leaderboard.words import plain, rate, seconds
 from opbench.record import Machine, Record, Way
 
 FILE = "solver.md"
@@ -50,7 +50,7 @@ def _short(pairs: Sequence[tuple[Board, Ladder]]) -> str:
             ratios = sorted(match.ratio for matched in held if (match := matched.match(way)))
             faster = sum(ratio > 1 for ratio in ratios)
             counts[way] += faster
-            cells += [f"{faster} of {len(ratios)}", f"{ratios[0]:.2g} to {ratios[-1]:.2g}" if ratios else "-"]
+            cells += [f"{faster} of {len(ratios)}", f"{plain(ratios[0], 2)} to {plain(ratios[-1], 2)}" if ratios else "-"]
         rows.append(cells)
     said = (
         f"Of {networks} networks on {len(rows)} tasks, {counts['alone']} are faster than the solver that errs no more where one sample is "
@@ -98,14 +98,17 @@ def _said(runs: Sequence[tuple[str, Record]], way: Way) -> str:
     slower = sorted((ratio, name) for ratio, name in matches if ratio <= 1)
     said = []
     if faster:
-        said.append(
-            f"{_counted(len(faster), matches)} faster than the solver that errs no more, by up to {faster[0][0]:.3g} times ({faster[0][1]})"
-        )
+        said.append(f"{_counted(len(faster), matches)} faster than the solver that errs no more, by up to {_most(faster[0])}")
     if slower:
-        said.append(f"{_counted(len(slower), matches)} slower than the solver, by up to {1 / slower[0][0]:.3g} times ({slower[0][1]})")
+        said.append(f"{_counted(len(slower), matches)} slower than the solver, by up to {_most((1 / slower[0][0], slower[0][1]))}")
     unmatched = len(runs) - len(matches)
     left = [f"{unmatched} err less than every rung"] if unmatched else []
     return f"At equal error {'; '.join([*said, *left])}."
+
+
+def _most(found: tuple[float, str]) -> str:
+    factor, title = found
+    return f"{plain(factor, 3)} times ({title})"
 
 
 def _counted(count: int, matches: Sequence) -> str:
@@ -119,9 +122,9 @@ def _model_cells(name: str, run: Record, way: Way) -> tuple[str, ...]:
     own = f"{about}{seconds(run.cost.seconds(way))}"
     if match is None:
         return (name, f"{run.matched.error:.4g}", "none errs as little", "-", own, "-", "-", "-")
-    even = "never" if match.break_even is None else f"{about}{float(f'{match.break_even:.2g}'):,.0f}"
+    even = "never" if match.break_even is None else f"{about}{plain(match.break_even, 2)}"
     solver = f"{about}{seconds(match.seconds)}"
-    return (name, f"{run.matched.error:.4g}", match.name, f"{match.error:.3g}", own, solver, f"{about}{match.ratio:.3g}", even)
+    return (name, f"{run.matched.error:.4g}", match.name, f"{match.error:.3g}", own, solver, f"{about}{plain(match.ratio, 3)}", even)
 
 
 def _rung_cells(rung: Rung) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from opbench.atomic import write_bytes
 from opbench.badge import Repeated
 from opbench.config import printable
 from opbench.ladder import Ladder, Rung
-from opbench.leaderboard.words import rate, seconds
+from opbench.leaderboard.words import plain, rate, seconds
 from opbench.record import Machine, Match, Record, Way
 from opbench.statistics import MIN_SEEDS, compare, interval
 
@@ -179,7 +179,7 @@ def _cost_cells(board: Board, run: Record | None) -> dict[str, str]:
 
 
 def _ratio(match: Match | None) -> str:
-    return "-" if match is None else f"{match.ratio:.2g}"
+    return "-" if match is None else plain(match.ratio, 2)
 
 
 def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> dict[str, str]:

@@ -9,4 +9,9 @@ def seconds(value: float) -> str:
 
 def rate(value: float) -> str:
     """Samples a second, three digits."""
-    return f"{float(f'{value:.3g}'):,.15g}/s"
+    return f"{plain(value, 3)}/s"
+
+
+def plain(value: float, digits: int) -> str:
+    """So many digits, without an exponent where the number is large."""
+    return f"{float(f'{value:.{digits}g}'):,.15g}"
