@@ -2,7 +2,7 @@
 
 Errors are a model's: relative L2 on the test split's stored points and times. Seconds are those from inputs on the rung's grid to answers
 on the task's, in float64, on the model's device, one sample alone and in batches. What follows from grid and step alone (symbols, step
-coefficients, interpolation matrices) is prepared once, as a network's weights are.
+coefficients, the factors of a matrix that is every sample's, interpolation matrices) is prepared once, as a network's weights are.
 """
 
 import datetime
@@ -26,6 +26,7 @@ from opbench.record import Machine, Scheme, rung_name
 from opbench.regrid import interpolation
 from opbench.samples import as_solved, draw, laws, solve_block
 from opbench.solver import Posed, Solution, compute, differences, pose
+from opbench.solver.direct import Factors
 from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.sparse import solve_sparse
 from opbench.task import Problem, StoredSplit
@@ -182,11 +183,12 @@ class Attempt:
         self.name = rung_name(method.scheme, method.order, grid.shape, tolerance)
         self.to_task = interpolation(grid, course.grid, course.smooth, course.device)
         self.system: Semidiscrete | None = None
+        self.factors: Factors | None = None
 
     def try_out(self) -> None:
         """Solve all samples: error, steps, and roughly how long it takes. Raises OpbenchError where that fails."""
         whole, device = self.posed(self.course.count), self.course.device
-        self.system = self._prepared(whole)
+        self.system, self.factors = self._prepared(whole), Factors(whole)
         found: list[tuple[Solution, Tensor]] = []
         seconds = rough(lambda: found.append(self.run(whole)), device)
         solution, prediction = found[0]
@@ -215,7 +217,7 @@ class Attempt:
             return Solution({posed.unknowns[0].name: value}, 0, "central finite differences of order 2, scipy's sparse LU factors")
         tolerance = 1e-6 if self.tolerance is None else self.tolerance  # schemes for jumps have steps of their own
         if self.system is None:
-            return compute(posed, course.times, tolerance, self.method.order, self.method.scheme)
+            return compute(posed, course.times, tolerance, self.method.order, self.method.scheme, self.factors)
         assert course.times is not None
         assert posed.initial is not None
         with torch.no_grad():

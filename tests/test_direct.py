@@ -16,6 +16,7 @@ from opbench import Grid, OpbenchError, solve
 from opbench.boundary import Dirichlet, Neumann, Robin
 from opbench.errors import SolverError
 from opbench.field import Field
+from opbench.find import find
 from opbench.pde import SteadyPDE
 from opbench.solver import compute, direct, pose
 
@@ -192,6 +193,23 @@ def _darcy():
 def test_multigrid_gives_way_where_the_matrix_is_indefinite():
     answer = solve("helmholtz", square(33), {"wavenumber": 20.0, "source": 1.0})
     assert "sparse LU" in answer.attrs["scheme"]
+
+
+def test_the_factors_of_an_earlier_call_serve_again_where_the_matrix_is_the_same_and_change_no_answer(monkeypatch):
+    count = []
+    splu = scipy.sparse.linalg.splu
+    monkeypatch.setattr(scipy.sparse.linalg, "splu", lambda matrix: count.append(1) or splu(matrix))
+    rng = np.random.default_rng(3)
+    factors = None
+    for wavenumber, factorised in ((20.0, 1), (20.0, 0), (30.0, 1)):
+        given = {"wavenumber": wavenumber, "source": rng.standard_normal((33, 33))}
+        posed, _ = pose(find("pdes", "helmholtz", SteadyPDE)(), square(33), given, {"x": Dirichlet(0.0), "y": Dirichlet(0.0)})
+        factors = factors or direct.Factors(posed)
+        alone = direct.solve_direct(posed, 4, 1e-12)[0]
+        count.clear()
+        kept = direct.solve_direct(posed, 4, 1e-12, factors)[0]
+        assert len(count) == factorised
+        assert relative(kept.numpy(), alone.numpy()) < 1e-10
 
 
 def test_what_couples_all_points_is_solved_too():

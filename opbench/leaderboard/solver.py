@@ -17,11 +17,12 @@ Rendered from records and ladders by `opbench table`; `opbench evaluate` measure
 
 The solver is opbench's own, loosened until it errs as much as a network: coarse grids, low orders, large tolerances, in float64, on the
 network's device and batched as it is, its answer interpolated to the task's points; on periodic axes a spectral scheme beside it, for
-steady equations scipy's sparse LU. Of each model's timed seeds that of median error is shown, with the cheapest solve that errs no
-more. A ratio is solver seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which
-training and the data generated for it have paid, "never" where the solver is no slower. What follows from grid and step alone is prepared
-beforehand, as weights are. It is a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour.
-~: timed while the machine was busy.
+steady equations scipy's sparse LU. Of each model's timed seeds that of median error is shown, with the cheapest solve that errs no more. A
+ratio is solver seconds over model seconds: below 1 the solver is the faster. Break-even is the number of solves after which training and
+the data generated for it have paid, "never" where the solver is no slower. What follows from grid and step alone is prepared beforehand, as
+weights are. It is a plain solver in torch, not the state of the art: a better one moves every ratio in the solver's favour. It is slowest
+beside networks where it steps by WENO (euler, shallow_water) and where Newton's method with sparse factors takes sample by sample (stokes,
+helmholtz, lid_driven_cavity): ratios there say as much of it as of them. ~: timed while the machine was busy.
 """
 SUMMARY = ("task", "faster alone", "ratios alone", "faster in batches", "ratios in batches")
 MODELS = ("model", "error", "solver", "its error", "model's seconds", "solver's seconds", "ratio", "break-even")

@@ -23,7 +23,7 @@ from opbench.find import find, known
 from opbench.grid import Grid
 from opbench.pde import PDE, ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.provenance import resolve_device
-from opbench.solver.direct import solve_direct
+from opbench.solver.direct import Factors, solve_direct
 from opbench.solver.ends import EndNodes
 from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.explicit import REACH, Lines, march
@@ -101,20 +101,28 @@ class Solution:
 
 
 def compute(
-    posed: Posed, times: Sequence[float] | None, tolerance: float, order: int | None = None, scheme: Scheme = "finite_difference"
+    posed: Posed,
+    times: Sequence[float] | None,
+    tolerance: float,
+    order: int | None = None,
+    scheme: Scheme = "finite_difference",
+    factors: Factors | None = None,
 ) -> Solution:
-    """Solve a posed problem; `times` begins with that of the initial fields, and is None for a steady equation."""
+    """Solve a posed problem; `times` begins with that of the initial fields, and is None for a steady equation.
+
+    factors: as in `solve_direct`.
+    """
     known("scheme", scheme, get_args(Scheme))
     if isinstance(posed.pde, SteadyPDE):
         known("scheme of a steady equation", scheme, ["finite_difference"])
-        return _steady(posed, tolerance, 2 if order is None else order)
+        return _steady(posed, tolerance, 2 if order is None else order, factors)
     assert times is not None
     with torch.no_grad():
         values, steps, words = _evolve(posed, times, tolerance, order, scheme)
     return Solution({field.name: values[:, i].transpose(0, 1) for i, field in enumerate(posed.unknowns)}, steps, words)
 
 
-def _steady(posed: Posed, tolerance: float, order: int) -> Solution:
+def _steady(posed: Posed, tolerance: float, order: int, factors: Factors | None) -> Solution:
     """By conjugate gradients where one unknown with given ends makes a symmetric positive matrix of order 2; else by sparse factors."""
     assert isinstance(posed.pde, SteadyPDE)
     if order == 2 and len(posed.unknowns) == 1 and not any(posed.grid.periodic):
@@ -128,7 +136,7 @@ def _steady(posed: Posed, tolerance: float, order: int) -> Solution:
                 return Solution(values, 0, f"central finite differences of order {order}, multigrid-preconditioned conjugate gradients")
             except Unsuitable:
                 pass  # not linear, not symmetric, not positive, or of too high a contrast
-    values, steps = solve_direct(posed, order, tolerance)
+    values, steps = solve_direct(posed, order, tolerance, factors)
     words = f"finite differences of order {order}, Newton's iteration with sparse LU factors"
     return Solution({field.name: value for field, value in zip(posed.unknowns, values, strict=True)}, steps, words)
 

@@ -22,15 +22,16 @@ ADVICE = "give a first guess of the unknowns in `given` (the solution of an easi
 UNBALANCED = 0.1  # change of a solution, by sharing otherwise what its balance lacks, beyond which it has none; rough flows reach half
 
 
-def solve_direct(posed: Posed, order: int, tolerance: float) -> tuple[Tensor, int]:
+def solve_direct(posed: Posed, order: int, tolerance: float, factors: "Factors | None" = None) -> tuple[Tensor, int]:
     """The unknowns (field, sample, *space), float64, and the most Newton steps that a sample took: one where the equation is linear.
 
-    tolerance: on the last correction of each unknown over the unknown, sample by sample.
+    tolerance: on the last correction of each unknown over the unknown, sample by sample. factors: those of an earlier call for the same
+    equation, grid, ends and order, which serve again where the matrix is the same.
     An unknown that the problem fixes up to a constant (a pressure; anything between periodic or Neumann ends alone) gets zero
     mean. Its equations then hold up to one number that they share, an error of discretisation where they are compatible.
     Raises SolverError where the matrix is singular, the iteration does not converge, or the equations are not compatible.
     """
-    factors, states, steps = Factors(posed), [], 0
+    factors, states, steps = factors or Factors(posed), [], 0
     for sample in range(posed.samples):
         state, taken = newton(System(posed.sample(sample), order), factors, tolerance)
         states.append(state)
