@@ -12,7 +12,7 @@ from opbench.recipe import Recipe, datasets, load_recipe
 from opbench.task import problem
 
 ALL = committed.records()
-RECORDS = [r for r in ALL if r.machine.device == "cpu" and not r.changes]
+RECORDS = [r for r in ALL if r.machine.device == "cpu" and r.loss == "data" and not r.changes and not r.labels]
 RECORDED = {r.dataset for r in RECORDS}
 MINI = [name for name in datasets() if name in RECORDED and isinstance(load_recipe(name), Recipe)]
 FAMILIES = ("fno", "ifno", "deeponet", "multionet")
