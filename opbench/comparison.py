@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opbench.evaluation import OUT, evaluate, planned
+from opbench.evaluation import OUT, evaluate
 from opbench.leaderboard.table import METRIC, mean
+from opbench.planning import planned
 from opbench.record import Record, shelf, shipped
 from opbench.statistics import LEVEL, MIN_SEEDS, Comparison, compare
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from opbench.checkpoint import put_back, read
 from opbench.errors import DataError, OpbenchError
-from opbench.evaluation import Planned, evaluate, exact_convolutions, planned
+from opbench.evaluation import evaluate, exact_convolutions
 from opbench.find import names
 from opbench.generation import Report
 from opbench.model import Normalized
+from opbench.planning import Planned, planned
 from opbench.provenance import sha256
 from opbench.recipe import datasets
 from opbench.record import Record, shelf

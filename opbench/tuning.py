@@ -16,9 +16,10 @@ from typing import Any
 from opbench.build import build_model
 from opbench.config import fingerprint
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError
-from opbench.evaluation import OUT, Planned, exact_convolutions, planned, shown
+from opbench.evaluation import OUT, exact_convolutions, shown
 from opbench.generation import Report
 from opbench.model import OperatorModel
+from opbench.planning import Planned, planned
 from opbench.record import file_name
 from opbench.task import Split
 from opbench.train import train

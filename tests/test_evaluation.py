@@ -11,9 +11,10 @@ import torch
 import opbench
 from opbench.build import build_model
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError, UnknownName
-from opbench.evaluation import BASELINES, mollifier, place_among_baselines
+from opbench.evaluation import BASELINES, place_among_baselines
 from opbench.losses.data import DataLoss
 from opbench.model import Normalized, Samples
+from opbench.planning import mollifier
 from opbench.provenance import sha256
 from opbench.record import read_records
 from opbench.specimens import beside

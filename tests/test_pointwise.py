@@ -10,12 +10,13 @@ import torch
 import opbench
 from opbench.build import build_model
 from opbench.errors import ConfigError, ModelError
-from opbench.evaluation import evaluate, mollifier
+from opbench.evaluation import evaluate
 from opbench.interpolation import at_points
 from opbench.losses.collocation import CollocationLoss, CollocationSettings
 from opbench.losses.mixed import MixedLoss, MixedSettings
 from opbench.losses.weak import WeakLoss, WeakSettings
 from opbench.model import Normalized, OperatorModel, Samples, Spec
+from opbench.planning import mollifier
 from opbench.residual import Residual
 from opbench.task import coordinates, problem
 

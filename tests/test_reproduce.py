@@ -7,7 +7,7 @@ import pytest
 
 import opbench
 from opbench.errors import DataError, OpbenchError
-from opbench.evaluation import planned
+from opbench.planning import planned
 from opbench.provenance import sha256
 from opbench.record import Finetuned, read_record, read_records, save
 from opbench.reproduce import Finding, checked, checkpoint, retrain, verify

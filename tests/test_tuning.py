@@ -13,8 +13,8 @@ from pydantic import PositiveFloat, PositiveInt
 import opbench
 import opbench.tuning
 from opbench.errors import Interrupted, ModelError
-from opbench.evaluation import planned
 from opbench.model import OperatorModel
+from opbench.planning import planned
 from opbench.task import Problem
 from opbench.tuning import space, tune
 

@@ -12,10 +12,10 @@ import torch
 
 from opbench.build import build_model
 from opbench.derivatives.autograd import Autograd
-from opbench.evaluation import mollifier
 from opbench.find import find
 from opbench.losses import Loss
 from opbench.model import Normalized, Samples
+from opbench.planning import mollifier
 from opbench.task import coordinates, problem
 
 LOSSES = ("data", "physics", "collocation", "weak", "mixed")
