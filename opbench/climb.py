@@ -183,14 +183,14 @@ class Attempt:
         self.name = rung_name(method.scheme, method.order, grid.shape, tolerance)
         self.to_task = interpolation(grid, course.grid, course.smooth, course.device)
         self.system: Semidiscrete | None = None
-        self.factors: Factors | None = None
 
     def try_out(self) -> None:
         """Solve all samples: error, steps, and roughly how long it takes. Raises OpbenchError where that fails."""
         whole, device = self.posed(self.course.count), self.course.device
-        self.system, self.factors = self._prepared(whole), Factors(whole)
+        self.system = self._prepared(whole)
         found: list[tuple[Solution, Tensor]] = []
-        seconds = rough(lambda: found.append(self.run(whole)), device)
+        factors = Factors(whole)
+        seconds = rough(lambda: found.append(self.run(whole, factors)), device)
         solution, prediction = found[0]
         self.error = float(relative_l2(prediction, self.course.reference).mean())
         if not np.isfinite(self.error):
@@ -198,18 +198,18 @@ class Attempt:
         self.own_error = self._own_error(self.course.answer(solution.values))
         self.steps, self.words = solution.steps, solution.scheme
         one = self.posed(1)
-        self.rough = {"alone": rough(lambda: self.run(one), device), "batched": seconds / self.course.count}
+        self.rough = {"alone": rough(lambda: self.run(one, factors), device), "batched": seconds / self.course.count}
 
     def posed(self, size: int, first: int = 0) -> Posed:
         inputs = self.inputs if first == 0 else {name: np.roll(v, -first, 0) for name, v in self.inputs.items()}
         return self.course.pose(self.grid, size, inputs)
 
-    def run(self, posed: Posed) -> tuple[Solution, Tensor]:
+    def run(self, posed: Posed, factors: Factors | None = None) -> tuple[Solution, Tensor]:
         """What is timed: from the inputs to the answer on the task's points."""
-        solution = self.solve(posed)
+        solution = self.solve(posed, factors)
         return solution, self.to_task(self.course.answer(solution.values))
 
-    def solve(self, posed: Posed) -> Solution:
+    def solve(self, posed: Posed, factors: Factors | None) -> Solution:
         course, pde = self.course, self.course.recipe.pde
         if self.method.scheme == "sparse_lu":
             assert isinstance(pde, SteadyPDE)
@@ -217,7 +217,7 @@ class Attempt:
             return Solution({posed.unknowns[0].name: value}, 0, "central finite differences of order 2, scipy's sparse LU factors")
         tolerance = 1e-6 if self.tolerance is None else self.tolerance  # schemes for jumps have steps of their own
         if self.system is None:
-            return compute(posed, course.times, tolerance, self.method.order, self.method.scheme, self.factors)
+            return compute(posed, course.times, tolerance, self.method.order, self.method.scheme, factors)
         assert course.times is not None
         assert posed.initial is not None
         with torch.no_grad():
@@ -248,14 +248,15 @@ class Attempt:
         """Alone, batched, and the size of that batch."""
         count = min(ALONE, self.course.count)
         ones = [self.posed(1, first) for first in range(count)]
+        factors = Factors(ones[0])
 
         def each_alone() -> None:
             for one in ones:
-                self.run(one)
+                self.run(one, factors)
 
         def batched(size: int) -> Callable[[], object]:
             posed = self.posed(size)
-            return lambda: self.run(posed)
+            return lambda: self.run(posed, factors)
 
         alone = timed(each_alone, self.course.device)
         full, size = fastest(batched, self.course.device, BATCHES)
