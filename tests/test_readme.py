@@ -1,6 +1,8 @@
 """The README is true: its model file works, its Python runs, its commands exist, its tables are those of the records."""
 
+import math
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +64,25 @@ def test_the_readmes_tables_are_rendered_from_the_committed_records():
     assert tables
     for line in tables:
         assert line in rendered, line
+
+
+def test_what_the_readme_says_of_solver_and_physics_is_what_the_records_say():
+    solver = (committed.FOLDER / "solver.md").read_text(encoding="utf-8")
+    said = re.search(
+        r"on (\d+) tasks, on a CPU: .*?(\d+) of (\d+) networks are faster than the\s+solver.*?in full batches (\d+) are", README, re.S
+    )
+    assert said
+    tasks, alone, networks, batched = said.groups()
+    assert f"Of {networks} networks on {tasks} tasks, {alone} are faster" in solver
+    assert f"and {batched} in full batches" in solver
+    errors: dict[tuple[str, str], list[float]] = {}
+    for r in committed.records():
+        if r.model == "fast_fno" and r.loss in ("data", "physics") and not r.changes and not r.labels:
+            error = math.inf if r.status == "diverged" else r.scores["test"]["relative_l2"]
+            errors.setdefault((r.loss, r.dataset), []).append(error)
+    ratios = {d: statistics.fmean(e) / statistics.fmean(errors["data", d]) for (loss, d), e in errors.items() if loss == "physics"}
+    assert "at most 1.5 times the error of data on ten of 34 tasks" in README
+    assert (sum(ratio <= 1.5 for ratio in ratios.values()), len(ratios)) == (10, 34)
+    far = {d for d, ratio in ratios.items() if 10 < ratio < math.inf}
+    assert far == {"heat_1d", "fisher_kpp_1d", "kuramoto_sivashinsky_1d"}
+    assert {d for d, ratio in ratios.items() if ratio == math.inf} == {"shallow_water_2d", "diffusion_sorption_1d"}
