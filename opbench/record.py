@@ -271,6 +271,11 @@ class Record(Frozen):
         return f"{file_name(self.model)}-{self.fingerprint[:12]}"
 
     @property
+    def trained_at(self) -> str:
+        """The date of the training, which scoring anew leaves as it is."""
+        return (self.trained or self).date
+
+    @property
     def track(self) -> Track:
         """ "closed" for a run under the task's own budget and on all labels that its loss reads, "open" for any other."""
         return "open" if BUDGET & self.changes.keys() or self.labels else "closed"

@@ -32,7 +32,7 @@ LARGEST = 1 << 20  # bytes of a file that is read; four times what one has
 
 
 class About(Frozen):
-    """run, date: of the record that the file belongs to. indices: of the samples, in the order of KINDS.
+    """run, date: the record's fingerprint and the date of its training. indices: of the samples, in the order of KINDS.
 
     axes, lower, upper, periodic: of the kept points, every `stride`-th of the grid, at `plane` of a third axis if there is one.
     given, fields: names of what is given and asked. times: of the kept frames, none where a task asks for no time. stored: all times.
@@ -103,7 +103,7 @@ def make(record: Record, spec: Spec, samples: Samples, prediction: Tensor) -> Sp
     asked, told = unfolded(samples.reference), unfolded(prediction)
     about = About(
         run=record.fingerprint,
-        date=record.date,
+        date=record.trained_at,
         indices=indices,
         axes=kept.axes,
         lower=kept.lower,
@@ -209,10 +209,10 @@ def _shapes(about: About, space: tuple[int, ...], waves: tuple[int, ...]) -> dic
 
 
 def beside(record: Record, *folders: Path) -> Specimens | None:
-    """What lies beside a run's record below one of the folders, if anything does. Raises DataError."""
+    """What lies beside a run's record, or beside one that it was scored anew from, below one of the folders. Raises DataError."""
     for folder in folders:
         for path in sorted((folder / record.dataset).glob(f"{glob.escape(record.stem)}*{SUFFIX}")):
             found = read(path)
-            if (found.about.run, found.about.date) == (record.fingerprint, record.date):
+            if (found.about.run, found.about.date) == (record.fingerprint, record.trained_at):
                 return found
     return None

@@ -10,9 +10,14 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "leaderboards"
 
 
+def listed(pattern: str) -> list[Path]:
+    """Files of the project, below leaderboards/; all that are there where no git knows which are committed."""
+    names = subprocess.run(["git", "ls-files", pattern], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    return [ROOT / name for name in names] or sorted(ROOT.glob(pattern))
+
+
 def records() -> list[Record]:
-    listed = subprocess.run(["git", "ls-files", "leaderboards/records/*.json"], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    return [read_record(path) for path in [ROOT / name for name in listed] or sorted((FOLDER / "records").glob("*/*.json"))]
+    return [read_record(path) for path in listed("leaderboards/records/*/*.json")]
 
 
 def ladders(found: list[Record]) -> list[Ladder]:

@@ -5,6 +5,7 @@ import statistics
 import committed
 import pytest
 
+from opbench import specimens
 from opbench.leaderboard import labels
 from opbench.leaderboard.solver import write_solver
 from opbench.leaderboard.table import boards, write, write_overview
@@ -62,6 +63,13 @@ def test_the_committed_tables_are_rendered_from_the_committed_records(tmp_path):
     rendered = {path.name: path.read_text(encoding="utf-8") for path in paths}
     there = {path.name: path.read_text(encoding="utf-8") for path in committed.FOLDER.glob("*.md")}
     assert rendered == there, "run `opbench table` and `opbench labels`"
+
+
+def test_every_committed_file_of_predictions_is_found_beside_a_committed_record():
+    held = [found.about for record in ALL if (found := specimens.beside(record, committed.FOLDER / "records"))]
+    there = committed.listed(f"leaderboards/records/*/*{specimens.SUFFIX}")
+    assert len(held) == len(there) > 0
+    assert len({(about.run, about.date) for about in held}) == len(there)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from opbench.errors import DataError
 from opbench.grid import Grid
 from opbench.metrics import relative_l2
 from opbench.model import Channel, Samples, Spec
-from opbench.record import Record
+from opbench.record import Record, Trained
 from opbench.record import save as save_record
 from opbench.specimens import ARRAYS, FRAMES, LARGEST, SUFFIX, Specimens, beside, make, read, write
 from opbench.task import coordinates
@@ -150,6 +150,17 @@ def test_a_file_is_read_as_it_was_written_and_found_beside_its_own_run_only(tmp_
         assert found.about.date == one.date
         for name in ARRAYS:
             assert np.array_equal(getattr(found, name), getattr(specimens, name)), name
+
+
+def test_a_run_that_was_scored_anew_keeps_what_lies_beside_its_training(tmp_path):
+    about, *rest = run(square(6, 5), fields=2, times=TIMES)
+    write(save_record(about, tmp_path).with_suffix(SUFFIX), make(about, *rest))
+    trained = Trained(**{name: getattr(about, name) for name in Trained.model_fields})
+    anew = about.model_copy(update={"date": "2027-01-01T00:00:00+00:00", "trained": trained})
+    found = beside(anew, tmp_path)
+    assert found is not None
+    assert found.about.date == about.date
+    assert make(anew, *rest).about == found.about
 
 
 def test_a_file_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path, monkeypatch):
