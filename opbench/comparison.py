@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opbench.errors import ConfigError
 from opbench.evaluation import OUT, evaluate
-from opbench.leaderboard.table import METRIC, mean
+from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, mean, middle
+from opbench.leaderboard.table import name as with_settings
 from opbench.planning import planned
 from opbench.record import Record, shelf, shipped
 from opbench.statistics import LEVEL, MIN_SEEDS, Comparison, compare
 
 WORST = 3  # samples that are named
 ROUND_OFF = 1e-5  # of a model's error, below which another's is none, as a linear map's is in what it conserves
+OUTCOMES = ("better than", "worse than", "not told apart from")
+COSTS = {"latency": "latency", "throughput": "throughput", "ratio alone, batched": "solver alone, batched"}
 Runs = tuple[Record, ...]
 Runner = Callable[..., Record]  # evaluate's signature
 
@@ -30,42 +34,51 @@ class Contest:
 
     @property
     def model(self) -> str:
-        return self.mine[0].model
+        """As tables call it, with what was set."""
+        return with_settings(self.mine[0])
 
 
-def contest(
+def contests(
     model: str | type,
     against: Sequence[str],
-    task: str,
+    tasks: Sequence[str],
     *,
     seeds: int = 3,
     settings: Mapping[str, Any] | None = None,
     out: str | Path = OUT,
     run: Runner = evaluate,
     **options: Any,
-) -> Contest:
+) -> list[Contest]:
     """Train what has no record yet, of this model with `settings` and of the others with their own; the rest is read.
 
     A record is taken where its fingerprint is the one that the run would have, and the device is of the same kind.
-    options: as in `evaluate`. Raises OpbenchError and its kinds, before anything is trained where a model does not fit.
+    options: as in `evaluate`. Raises OpbenchError and its kinds, before anything is trained where a model does not fit a task.
     """
-    held = {(r.fingerprint, _device(r)): r for r in shelf(shipped(), Path(out) / "records").records}
-    models = {model: settings or {}} | {other: {} for other in against}
+    if model in against and not settings:
+        raise ConfigError(f"against: expected other models than {model}, or settings of its own to set it apart; got it itself")
+    models = [(model, settings or {}), *((other, {}) for other in dict.fromkeys(against))]
     known = {key: options[key] for key in ("loss", "labels", "scale", "device") if key in options}
-    plans = {(name, seed): planned(name, task, seed=seed, settings=own, **known) for name, own in models.items() for seed in range(seeds)}
-    there = {key: held.get((plan.identity, plan.place)) for key, plan in plans.items()}
-    runs = {
-        name: tuple(
-            there[name, seed] or run(name, task, seed=seed, settings=own, out=out, **options)
-            for seed in range(seeds)
-            if seed == 0 or any(p.requires_grad for p in plans[name, seed].operator.parameters())  # else all seeds are alike
+    wanted = {
+        task: [_wanted(name, own, task, seeds, known) for name, own in models] for task in tasks
+    }  # of all tasks before the first training
+    held = {(r.fingerprint, _device(r)): r for r in shelf(shipped(), Path(out) / "records").records}
+    found = []
+    for task, keys in wanted.items():
+        mine, *others = (
+            tuple(held.get(key) or run(name, task, seed=seed, settings=own, out=out, **options) for seed, key in enumerate(of_model))
+            for (name, own), of_model in zip(models, keys, strict=True)
         )
-        for name, own in models.items()
-    }
-    chosen = plans[model, 0].chosen
-    used = {r.fingerprint for every in runs.values() for r in every}
-    reused = sum(r is not None and r.fingerprint in used for r in there.values())
-    return Contest(chosen.name, chosen.scale, runs.pop(model), runs, reused)  # pyright: ignore[reportArgumentType]
+        reused = sum(key in held for of_model in keys for key in of_model)
+        found.append(Contest(mine[0].task, mine[0].scale, mine, dict(zip(dict.fromkeys(against), others, strict=True)), reused))
+    return found
+
+
+def _wanted(model: str | type, settings: Mapping[str, Any], task: str, seeds: int, known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """By seed: the fingerprint of the run's record, and the kind of device. One seed where nothing is trained and all are the same run."""
+    plans = (planned(model, task, seed=seed, settings=settings, **known) for seed in range(seeds))
+    first = next(plans)
+    alike = not any(p.requires_grad for p in first.operator.parameters())
+    return [(plan.identity, plan.place) for plan in ([first] if alike else [first, *plans])]
 
 
 def _device(record: Record) -> str:
@@ -78,24 +91,33 @@ def text(held: Contest) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     told = f"{held.task}, {held.scale}: {verdict(held)} ({held.reused} of the runs were there already)"
-    return "\n".join([told, *lines, *caveats(held), *weaknesses(held), ""])
+    return "\n".join([told, heading(held), *lines, *caveats(held), *weaknesses(held), ""])
 
 
 def table(held: Contest) -> list[tuple[str, ...]]:
-    """A row of heads, then one for each model, the contest's own first."""
-    heads = ("model", "test", f"{METRIC} over {held.model}'s", f"{LEVEL:.0%} interval", "p", "parameters", "training", "latency")
+    """A row of heads, then one for each model, the contest's own first; `heading` says what they mean."""
+    heads = ("model", "test", "ratio", f"{LEVEL:.0%} interval", "p", "parameters", "training", *COSTS.values())
     return [heads, _row(held, held.model, held.mine), *(_row(held, name, runs) for name, runs in held.others.items())]
+
+
+def heading(held: Contest) -> str:
+    """What the columns of `table` are."""
+    about = f"test: mean {METRIC}; ratio: of test over {held.model}'s, with p of Wilcoxon's paired test"
+    return f"{about}; solver: our own that errs no more, its time over the model's"
 
 
 def caveats(held: Contest) -> list[str]:
     """What the numbers do not tell."""
-    few = [] if len(held.mine) >= MIN_SEEDS else [f"fewer than {MIN_SEEDS} seeds: no interval and no test is given"]
-    return [*few, *machines(held)]
+    few = [] if len(errors(held.mine)) >= MIN_SEEDS else [f"fewer than {MIN_SEEDS} seeds: no interval and no test is given"]
+    every = {held.model: held.mine, **held.others}
+    lost = [f"{diverged(runs)} of {len(runs)} runs of {name} diverged" for name, runs in every.items() if diverged(runs)]
+    return [*few, *lost, *machines(held)]
 
 
 def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
     error, own = mean(runs, "test"), mean(held.mine, "test")
     found = None if runs is held.mine else _against(held.mine, runs)
+    cells = cost_cells(middle(runs))
     return (
         name,
         "diverged" if error is None else f"{error:.4g}",
@@ -104,39 +126,47 @@ def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
         "" if found is None else f"{found.p_value:.1g}",
         f"{runs[0].parameters:,}",
         f"{numbers.median(r.seconds['training_wall'] for r in runs):.3g} s",
-        _latency(runs),
+        *(cells[head] for head in COSTS),
     )
 
 
-def _latency(runs: Runs) -> str:
-    """Of one sample, the faster of eager and compiled, where it was measured."""
-    found = [r.cost.seconds("alone") for r in runs if r.cost]
-    return f"{1e3 * numbers.median(found):.3g} ms" if found else ""
-
-
 def _against(mine: Runs, others: Runs, split: str = "test", metric: str = METRIC) -> Comparison | None:
-    """None where fewer than three seeds, or other samples, leave nothing to say."""
-    tables = [[r.per_sample.get(split, {}).get(metric, []) for r in runs if r.status != "diverged"] for runs in (mine, others)]
-    if len({len(row) for table in tables for row in table}) != 1:
-        return None
-    return compare(*tables)
+    """None where fewer than three seeds, one that diverged, or other samples leave nothing to say."""
+    tables = [errors(runs, split, metric) for runs in (mine, others)]
+    return compare(*tables) if len({len(row) for table in tables for row in table}) == 1 else None
 
 
 def verdict(held: Contest) -> str:
-    """Who wins: by the interval of the ratio of errors where there is one, by the means alone otherwise."""
-    better, worse, open_ = [], [], []
-    own = mean(held.mine, "test")
-    for name, runs in held.others.items():
-        error, found = mean(runs, "test"), _against(held.mine, runs)
-        if own is None or error is None:
-            (worse if own is None else better).append(name)
-        elif found is not None and found.interval.lower <= 1 <= found.interval.upper:
-            open_.append(name)
-        else:
-            (better if own < error else worse).append(name)
-    parts = (("better than", better), ("worse than", worse), ("not told apart from", open_))
+    """Who wins."""
+    parts = [(words, [name for name in held.others if outcome(held, name) == words]) for words in OUTCOMES]
     told = [f"{words} {', '.join(names)}" for words, names in parts if names]
     return f"{held.model} is {'; '.join(told) or 'alone'}"
+
+
+def outcome(held: Contest, other: str) -> str:
+    """One of OUTCOMES: by the interval of the ratio of errors where there is one, by the means alone otherwise."""
+    better, worse, alike = OUTCOMES
+    own, error, found = mean(held.mine, "test"), mean(held.others[other], "test"), _against(held.mine, held.others[other])
+    if own is None or error is None:
+        return worse if own is None else better
+    if own == error or (found is not None and found.interval.lower <= 1 <= found.interval.upper):
+        return alike
+    return better if own < error else worse
+
+
+def overall(held: Sequence[Contest]) -> list[str]:
+    """One model's contests on several tasks, counted: a line for each of the others; none for a single task."""
+    return [_counted(held, other) for other in held[0].others] if len(held) > 1 else []
+
+
+def _counted(held: Sequence[Contest], other: str) -> str:
+    found = [outcome(one, other) for one in held]
+    told = ", ".join(f"{words} it on {found.count(words)}" for words in OUTCOMES if words in found)
+    means = [(mean(one.mine, "test"), mean(one.others[other], "test")) for one in held]
+    ratios = [own / theirs for own, theirs in means if own and theirs]
+    known = len(ratios) == len(held)
+    by_how_much = f"; its error over that of {other}: {numbers.geometric_mean(ratios):.3g}, a geometric mean" if known else ""
+    return f"{other}, {len(held)} tasks: {held[0].model} is {told}{by_how_much}"
 
 
 def machines(held: Contest) -> list[str]:
@@ -157,13 +187,10 @@ def by_sample(runs: Runs, split: str = "test", metric: str = METRIC) -> list[flo
 
 
 def _worst(held: Contest) -> list[str]:
-    errors = by_sample(held.mine)
-    order = sorted(range(len(errors)), key=lambda i: -errors[i])[:WORST]
-    return (
-        [f"worst samples of test: {', '.join(f'{i} ({errors[i]:.3g})' for i in order)}; median {numbers.median(errors):.3g}"]
-        if errors
-        else []
-    )
+    found = by_sample(held.mine)
+    order = sorted(range(len(found)), key=lambda i: -found[i])[:WORST]
+    told = ", ".join(f"{i} ({found[i]:.3g})" for i in order)
+    return [f"worst samples of test: {told}; median {numbers.median(found):.3g}"] if found else []
 
 
 def _splits(held: Contest) -> list[str]:
@@ -182,14 +209,19 @@ def _growth(runs: Runs, split: str) -> float | None:
 
 
 def _metrics(held: Contest) -> list[str]:
-    """Metrics in which one of the others is better by more than in METRIC."""
+    """Metrics in which one of the others is better by more than in METRIC, and not by the luck of the samples."""
     names = sorted({metric for r in held.mine for metric in r.scores.get("test", {})} - {METRIC})
     lines, usual = [], _best(held, METRIC)
     for metric in names:
         found = _best(held, metric)
-        if found is not None and usual is not None and found[1] > max(1.0, usual[1]):
+        if found is not None and usual is not None and found[1] > max(1.0, usual[1]) and _is_told_apart(held, found[0], metric):
             lines.append(f"{metric}: {found[1]:.3g} times that of {found[0]}")
     return [f"weaker than elsewhere: {'; '.join(lines)}"] if lines else []
+
+
+def _is_told_apart(held: Contest, other: str, metric: str) -> bool:
+    found = _against(held.mine, held.others[other], metric=metric)
+    return found is None or found.interval.lower > 1
 
 
 def _best(held: Contest, metric: str) -> tuple[str, float] | None:
@@ -197,11 +229,11 @@ def _best(held: Contest, metric: str) -> tuple[str, float] | None:
     own = mean(held.mine, "test", metric)
     if own is None:
         return None
-    errors = {name: error for name, runs in held.others.items() if (error := mean(runs, "test", metric)) and error > ROUND_OFF * own}
-    if not errors:
+    others = {name: error for name, runs in held.others.items() if (error := mean(runs, "test", metric)) and error > ROUND_OFF * own}
+    if not others:
         return None
-    name = min(errors, key=lambda other: errors[other])
-    return name, own / errors[name]
+    name = min(others, key=lambda other: others[other])
+    return name, own / others[name]
 
 
 def _rollouts(held: Contest) -> list[str]:

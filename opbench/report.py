@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from opbench.atomic import write_bytes
-from opbench.comparison import Contest, caveats, table, verdict, weaknesses
+from opbench.comparison import Contest, caveats, heading, overall, table, verdict, weaknesses
 from opbench.errors import DataError
 from opbench.leaderboard import page
 from opbench.leaderboard.figures import Point, axes, lines, plain
@@ -31,7 +31,7 @@ Shown = tuple[Record, Specimens]  # a run, and what lies beside its record
 
 def write(contests: Sequence[Contest], out: Path) -> Path:
     """out/reports/<model>.html, in place of an earlier one; pictures are of what lies beside the records. Raises DataError."""
-    path = out / "reports" / f"{file_name(contests[0].model)}.html"
+    path = out / "reports" / f"{file_name(contests[0].mine[0].model)}.html"
     write_bytes(path, render(contests, lambda record: beside(record, shipped(), out / "records")).encode())
     return path
 
@@ -43,6 +43,7 @@ def render(contests: Sequence[Contest], find: Find) -> str:
         "header",
         element("h1", f"{contests[0].model} against {', '.join(contests[0].others) or 'nobody'}"),
         element("ul", told, class_="lead"),
+        element("ul", [element("li", words) for words in overall(contests)]) if len(contests) > 1 else None,
     )
     main = element("main", [_section(held, f"task-{i}", find) for i, held in enumerate(contests)])
     footer = element("footer", element("p", f"Rendered by opbench {__version__} from records and the predictions beside them."))
@@ -58,6 +59,7 @@ def _section(held: Contest, place: str, find: Find) -> Markup:
         element("h2", held.task, " ", element("small", held.scale)),
         element("p", f"{verdict(held)}.", class_="lead"),
         _table(held),
+        element("p", f"{heading(held)}.", class_="soft"),
         [element("p", words, class_="soft") for words in caveats(held)],
         element("h3", f"Where {held.model} is weak"),
         element("ul", [element("li", words) for words in weaknesses(held)]),

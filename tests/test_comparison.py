@@ -2,10 +2,11 @@
 
 import pytest
 
-from opbench.comparison import Contest, contest, summary, text, verdict, weaknesses
-from opbench.errors import OpbenchError
+from opbench.comparison import Contest, contests, overall, summary, table, text, verdict, weaknesses
+from opbench.errors import ConfigError, OpbenchError
+from opbench.ladder import matched
 from opbench.record import Machine
-from records import record
+from records import cost, ladder, record, rung
 
 
 def runs(model: str, errors: list[float], spread: float = 0.0, count: int = 3, **changes) -> tuple:
@@ -43,7 +44,23 @@ def test_below_three_seeds_means_alone_decide_and_no_interval_is_given():
     found = Contest("t", "mini", runs("mine", SAMPLES, count=2), {"fno": runs("fno", [2 * e for e in SAMPLES], count=2)}, 0)
     assert verdict(found) == "mine is better than fno"
     assert "fewer than 3 seeds: no interval and no test is given" in text(found)
-    assert " to " not in text(found).splitlines()[3]
+    assert " to " not in text(found).splitlines()[4]
+
+
+def test_what_is_fitted_and_not_trained_is_told_apart_by_its_samples():
+    linear = runs("linear", [2 * e for e in SAMPLES], count=1, status="fitted")
+    row = next(line for line in text(held(linear=linear)).splitlines() if line.startswith("linear"))
+    assert "1.98 to 2.02" in row
+    assert "fewer than" not in text(Contest("t", "mini", linear, {"fno": runs("fno", SAMPLES)}, 0))
+    assert " to " not in text(held(once=runs("once", SAMPLES, count=1))).splitlines()[4]
+
+
+def test_a_run_that_diverged_is_told_and_takes_the_interval_away():
+    mixed = (*runs("fno", [2 * e for e in SAMPLES], 0.01)[:2], runs("fno", SAMPLES, status="diverged")[2])
+    words = text(held(fno=mixed))
+    assert "1 of 3 runs of fno diverged" in words
+    assert verdict(held(fno=mixed)) == "mine is better than fno"
+    assert " to " not in next(line for line in words.splitlines() if line.startswith("fno"))
 
 
 def test_a_model_that_diverged_loses():
@@ -67,6 +84,14 @@ def test_a_metric_in_which_another_is_ahead_by_more_is_named():
     mine, fno = with_band(runs("mine", SAMPLES), 0.3), with_band(runs("fno", SAMPLES), 0.1)
     assert "weaker than elsewhere: band: 3 times that of fno" in weaknesses(Contest("t", "mini", mine, {"fno": fno}, 0))
     assert not any("weaker" in line for line in weaknesses(Contest("t", "mini", fno, {"mine": mine}, 0)))
+
+    def sampled(records: tuple, band: list[float]) -> tuple:
+        return tuple(r.model_copy(update={"per_sample": r.per_sample | {"test": r.per_sample["test"] | {"band": band}}}) for r in records)
+
+    clear, lucky = [0.3 + 0.01 * i for i in range(12)], [0.0] * 11 + [3.6]
+    against = {"fno": sampled(fno, [0.1] * 12)}
+    assert any("band: 3" in line for line in weaknesses(Contest("t", "mini", sampled(mine, clear), against, 0)))
+    assert not any("band" in line for line in weaknesses(Contest("t", "mini", sampled(mine, lucky), against, 0)))
     exact = with_band(runs("linear", SAMPLES), 1e-9)  # what it conserves by construction is no rival's measure
     assert "weaker than elsewhere: band: 3 times that of fno" in weaknesses(Contest("t", "mini", mine, {"fno": fno, "linear": exact}, 0))
 
@@ -96,16 +121,46 @@ def test_what_has_a_record_is_not_trained_again(tmp_path):
         calls.append((model, options["seed"]))
         return evaluate(model, task, **options)
 
-    first = contest("mean", ["linear"], "darcy_neuralop", out=tmp_path, device="cpu", run=run, settings={"train.batch_size": 7})
+    (first,) = contests("mean", ["linear"], ["darcy_neuralop"], out=tmp_path, device="cpu", run=run, settings={"train.batch_size": 7})
     assert first.reused == 1, "linear's record comes with opbench"
     assert calls == [("mean", 0)]
-    again = contest("mean", ["linear"], "darcy_neuralop", out=tmp_path, device="cpu", run=run, settings={"train.batch_size": 7})
+    (again,) = contests("mean", ["linear"], ["darcy_neuralop"], out=tmp_path, device="cpu", run=run, settings={"train.batch_size": 7})
     assert again.reused == 2
     assert calls == [("mean", 0)]
     assert again.mine == first.mine
 
 
-def test_a_model_that_does_not_fit_is_told_before_any_is_trained(tmp_path):
+def test_a_model_that_does_not_fit_a_task_is_told_before_any_is_trained_on_another(tmp_path):
     with pytest.raises(OpbenchError, match="persistence"):
-        contest("mean", ["persistence"], "darcy_neuralop", out=tmp_path, device="cpu", settings={"train.batch_size": 7})
+        contests("mean", ["persistence"], ["burgers_1d", "darcy_neuralop"], out=tmp_path, device="cpu", settings={"train.batch_size": 7})
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_model_stands_against_itself_with_settings_of_its_own_only(tmp_path):
+    (found,) = contests("mean", ["mean"], ["darcy_neuralop"], out=tmp_path, device="cpu", cost=False, settings={"train.batch_size": 7})
+    assert verdict(found) == "mean (train.batch_size = 7) is not told apart from mean"
+    with pytest.raises(ConfigError, match="expected other models than mean"):
+        contests("mean", ["mean"], ["darcy_neuralop"], out=tmp_path, device="cpu")
+
+
+def test_several_tasks_are_counted_for_each_of_the_others():
+    half, double, mixed = ([factor * error for error in SAMPLES] for factor in (0.5, 2.0, 1.0))
+    mixed = [error * (1.3 if i % 2 else 0.7) for i, error in enumerate(mixed)]
+    tasks = [held(fno=runs("fno", errors, 0.01)) for errors in (half, double, double, mixed)]
+    (line,) = overall(tasks)
+    assert line.startswith("fno, 4 tasks: mine is better than it on 2, worse than it on 1, not told apart from it on 1; its error over")
+    mean = sum(mixed) / sum(SAMPLES)
+    assert float(line.partition("of fno: ")[2].partition(",")[0]) == pytest.approx((2 * 0.5 * 0.5 / mean) ** 0.25, rel=0.01)
+    assert overall(tasks[:1]) == []
+    diverged = held(fno=runs("fno", SAMPLES, status="diverged"))
+    assert overall([tasks[0], diverged]) == ["fno, 2 tasks: mine is better than it on 1, worse than it on 1"]
+
+
+def test_what_the_models_cost_stands_beside_the_solver_that_errs_as_much():
+    speed = cost(latency=2e-3, throughput=4000.0)
+    rungs = ladder(rung(0.01, 1.0), rung(0.05, alone=6e-3, batched=1e-4))
+    timed = record(model="timed", cost=speed, matched=matched(rungs, 0.1, speed, 1.0))
+    heads, mine, other = table(Contest("t", "mini", (timed,), {"fno": runs("fno", SAMPLES)}, 0))
+    assert heads[-3:] == ("latency", "throughput", "solver alone, batched")
+    assert mine[-3:] == ("2 ms", "4,000/s", "3, 0.4")
+    assert other[-3:] == ("-", "-", "-")

@@ -207,7 +207,7 @@ def test_compare_writes_it_in_place_of_an_earlier_one_and_says_where(tmp_path):
     assert done.exit_code == 0, done.output
     assert f"written: {path}" in done.output
     page = path.read_text(encoding="utf-8")
-    assert "What mean predicts" in page
+    assert "What mean (train.batch_size = 7) predicts" in page
     assert "linear: no predictions lie beside its record" in page
     assert write([held(mine="mean")], tmp_path) == path
     assert path.read_text(encoding="utf-8") != page

@@ -1,6 +1,7 @@
 """Commands that train: one model, a search, a contest."""
 
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,9 @@ def evaluate(
     records = []
     with bars() as show:
         for number in range(seed, seed + (seeds or 1)):
-
-            def progress(epoch: int, epochs: int, loss: float, error: float, label: str = f"{model}, seed {number}") -> None:
-                show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")
-
             try:
                 with redirect_stdout(sys.stderr):  # what a user's model prints is no part of a record
-                    records.append(run(model, task, seed=number, report=show, progress=progress, **options))
+                    records.append(run(model, task, seed=number, report=show, progress=_epochs(show, f"{model}, seed {number}"), **options))
             except Interrupted as stop:
                 left = f", with --seed {number} --seeds {seed + seeds - number} for the seeds that are left" if seeds else ""
                 raise Interrupted(f"{stop}{left}") from stop
@@ -54,6 +51,11 @@ def evaluate(
         click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
     else:
         _show(records, out, {"task": task} | {name: options[name] for name in ("data", "device", "cost", "compiled")})
+
+
+def _epochs(show: Callable[..., None], label: str) -> Callable[[int, int, float, float], None]:
+    """A training's progress as a bar."""
+    return lambda epoch, epochs, loss, error: show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")
 
 
 @opbench.command()
@@ -89,6 +91,8 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
 @shared.model
 @click.option("--against", default="fno,deeponet", show_default=True, help="Models, by comma.")
 @click.option("--tasks", "-t", default="burgers_1d,darcy_2d", show_default=True, help="Datasets, or dataset/task, by comma.")
+@shared.loss
+@shared.labels
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each model, with seeds from 0 on.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of --model: model.width=64, train.epochs=200, ...")
 @shared.scale
@@ -98,15 +102,22 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
 @shared.cost
 def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
     """Train what has no record yet, print who wins where, by how much and how surely, and where the model is weak, and write a report."""
-    from opbench.comparison import contest, text
+    from opbench.comparison import contests, overall, text
+    from opbench.evaluation import evaluate as train
     from opbench.report import write
 
     records_of(out)  # a broken one is told before hours of training, not after
     chosen = dict(setting(text) for text in settings)
     with bars() as show, redirect_stdout(sys.stderr):
-        held = [contest(model, against.split(","), task, settings=chosen, out=out, report=show, **options) for task in tasks.split(",")]
+
+        def run(name: str, task: str, *, seed: int, **more: Any) -> Any:
+            return train(name, task, seed=seed, report=show, progress=_epochs(show, f"{name} on {task}, seed {seed}"), **more)
+
+        held = contests(model, against.split(","), tasks.split(","), settings=chosen, out=out, run=run, **options)
     for one in held:
         click.echo(text(one))
+    for line in overall(held):
+        click.echo(line)
     click.echo(f"written: {write(held, out)}")
 
 

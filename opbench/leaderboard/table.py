@@ -24,7 +24,8 @@ RESIDUAL = "physics_residual"
 BASELINE = "fno"
 ABOUT = (
     "Mean relative L2 error over samples, then over seeds; from three seeds on ± their standard deviation, and the 95 % bootstrap interval "
-    "over seeds and samples. Over fno's: mean test error over that of fno with its defaults, the interval, p of Wilcoxon's paired test."
+    "over seeds and samples (over samples where a model is fitted, not trained). Over fno's: mean test error over that of fno with its "
+    "defaults, the interval, p of Wilcoxon's paired test."
 )
 ABOUT_COST = (
     "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
@@ -132,9 +133,9 @@ def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 def rungs(board: Board, ladder: Ladder) -> list[Rung]:
     """The rungs that a row's error is matched with, alone or batched."""
-    errors = [error for runs in configurations(board) if (error := mean(runs, "test")) is not None]
+    wanted = [error for runs in configurations(board) if (error := mean(runs, "test")) is not None]
     ways: tuple[Way, ...] = ("alone", "batched")
-    found = [rung for error in errors for way in ways if (rung := ladder.cheapest(error, way)) is not None]
+    found = [rung for error in wanted for way in ways if (rung := ladder.cheapest(error, way)) is not None]
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
 
 
@@ -153,7 +154,7 @@ def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> 
         "1 % noise": _score(runs, "noise_1"),
         "5 % noise": _score(runs, "noise_5"),
         "residual (reference's)": _residual(runs),
-        **_cost_cells(board, middle(runs)),
+        **cost_cells(middle(runs), board.mark(first.machine)),
         "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
         "seeds": str(len(runs)),
         "verified": verified(runs) or "-",
@@ -162,12 +163,12 @@ def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> 
     }
 
 
-def _cost_cells(board: Board, run: Record | None) -> dict[str, str]:
-    """Of the configuration's run of median error."""
+def cost_cells(run: Record | None, mark: str = "") -> dict[str, str]:
+    """What a run costs and the solver that errs as much, "-" where nobody measured it. mark: of its machine."""
     cells: dict[str, str] = dict.fromkeys(("latency", "throughput", "solver's latency", "solver's throughput", "ratio alone, batched"), "-")
     if run is None or run.cost is None:
         return cells
-    mark, about = board.mark(run.machine), "~" if run.cost.noisy else ""
+    about = "~" if run.cost.noisy else ""
     cells["latency"] = f"{about}{seconds(run.cost.seconds('alone'))}{mark}"
     cells["throughput"] = f"{about}{rate(1 / run.cost.seconds('batched'))}{mark}"
     if run.matched is not None:
@@ -247,18 +248,20 @@ def _score(runs: Sequence[Record], split: str) -> str:
     return f"{error:.4g}{spread}{' (saturated)' if saturated(runs[0], split, error) else ''}"
 
 
-def _errors(runs: Sequence[Record]) -> list[list[float | None]]:
-    """Test errors of every seed's samples; a diverged run has none."""
-    return [[None] if r.status == "diverged" else r.per_sample.get("test", {}).get(METRIC, [None]) for r in runs]
+def errors(runs: Sequence[Record], split: str = "test", metric: str = METRIC) -> list[list[float | None]]:
+    """Of every seed's samples; a diverged run has none. What is fitted and not trained has one run, which is that of any seed."""
+    none: list[float | None] = [None]
+    found = [none if r.status == "diverged" else r.per_sample.get(split, {}).get(metric, none) for r in runs]
+    return found * MIN_SEEDS if len(runs) == 1 and runs[0].status == "fitted" else found
 
 
 def _interval(runs: Sequence[Record]) -> str:
-    found = interval(_errors(runs))
+    found = interval(errors(runs))
     return "-" if found is None else f"{found.lower:.3g} to {found.upper:.3g}"
 
 
 def _comparison(runs: Sequence[Record], baseline: Sequence[Record]) -> str:
-    found = compare(_errors(runs), _errors(baseline))
+    found = compare(errors(runs), errors(baseline))
     if found is None:
         return "-"
     return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p = {found.p_value:.1g}"
@@ -361,11 +364,11 @@ def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Calla
 
 def _overview_row(board: Board, columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
     """The best of each column's unchanged runs; the best of all is bold, "-" is not run and "diverged" what it says."""
-    cells, errors = {}, {}
+    cells, means = {}, {}
     for runs in reversed([runs for runs in configurations(board) if not runs[0].changes]):
         error, head = mean(runs, "test"), column(runs[0])
         cells[head] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
-        errors[head] = math.inf if diverged(runs) or error is None else error
-    best = min((errors.get(head, math.inf) for head in columns), default=math.inf)
-    shown = [f"**{cells[head]}**" if errors.get(head) == best < math.inf else cells.get(head, "-") for head in columns]
+        means[head] = math.inf if diverged(runs) or error is None else error
+    best = min((means.get(head, math.inf) for head in columns), default=math.inf)
+    shown = [f"**{cells[head]}**" if means.get(head) == best < math.inf else cells.get(head, "-") for head in columns]
     return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]
