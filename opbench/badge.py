@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from opbench.atomic import write_bytes
-from opbench.config import Frozen, Sha256, validate_json
-from opbench.errors import DataError
+from opbench.config import Frozen, Sha256, read_json, validate_json
 from opbench.provenance import commit, machine, sha256
 from opbench.version import __version__
 
@@ -65,10 +64,8 @@ def _place(record: Path, leaderboards: Path) -> Path:
 
 
 def _held(path: Path, record: Path) -> Badge | None:
-    if not path.is_file():
+    if not path.exists():
         return None
-    try:
-        badge = validate_json(Badge, path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; mend or remove it") from error
+    text, _ = read_json(path, "badge")
+    badge = validate_json(Badge, text, str(path))
     return badge if badge.record_sha256 == sha256(record) else None

@@ -11,7 +11,8 @@ from opbench.evaluation import OUT, evaluate
 from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, mean, middle
 from opbench.leaderboard.table import name as with_settings
 from opbench.planning import planned
-from opbench.record import Record, shelf, shipped
+from opbench.record import Record
+from opbench.shelf import shelf, shipped
 from opbench.statistics import LEVEL, MIN_SEEDS, Comparison, compare
 
 WORST = 3  # samples that are named

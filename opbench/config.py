@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from opbench.errors import ConfigError
+from opbench.errors import ConfigError, DataError
 from opbench.find import known
 
 T = TypeVar("T")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LARGEST = 1 << 26  # bytes of a JSON file that is read; a record of 10,000 samples has a tenth
 TOLD = 20  # faults of one value; what is wrong in more places is another kind of file
 
 
@@ -40,6 +42,19 @@ def validate_json(type_: type[T], text: str | bytes, source: str) -> T:
         faults = [": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")))) for e in found]
         more = f"; {len(faults) - TOLD} more" if len(faults) > TOLD else ""
         raise ConfigError(f"{source}: {printable('; '.join(faults[:TOLD]))}{more}") from error
+
+
+def read_json(path: Path, what: str) -> tuple[bytes, Any]:
+    """A file's text and what it holds as JSON; raises DataError where it is none, or no file, or larger than LARGEST, or has a NaN."""
+    try:
+        if not path.is_file():  # a pipe would be waited for, a device be read without end
+            raise DataError(f"{path}: is no {what} but another kind of thing than a file; remove it")
+        if (size := path.stat().st_size) > LARGEST:
+            raise DataError(f"{path}: expected a {what}, of at most {LARGEST >> 20} MiB, got {size >> 20}; remove it")
+        text = path.read_bytes()
+        return text, from_json(text, allow_inf_nan=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is no JSON {what} ({error}); remove it or restore it") from error
 
 
 def printable(text: str) -> str:

@@ -19,8 +19,9 @@ from opbench.model import Normalized, Samples
 from opbench.planning import Planned, planned
 from opbench.provenance import machine, sha256
 from opbench.recipe import Foreign
-from opbench.record import Cost, Machine, Matched, Record, file_name, finite, read_records, save, shipped
+from opbench.record import Cost, Machine, Matched, Record, file_name, finite, save
 from opbench.scoring import scores
+from opbench.shelf import read_records, shipped
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import STATE, WEIGHTS, Outcome, Progress, predict, train
 

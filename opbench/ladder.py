@@ -4,15 +4,15 @@ A ladder is no model's: it is measured once for a task, scale, state of the data
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from opbench.atomic import write_bytes
-from opbench.config import Frozen, fingerprint, validate
-from opbench.errors import DataError
+from opbench.config import Frozen, Sha256, fingerprint, read_json, validate_json
+from opbench.errors import ConfigError, DataError, OpbenchError
 from opbench.find import PACKAGE
-from opbench.record import Clock, Cost, Machine, Match, Matched, Scheme, Spread, Way, rung_name
+from opbench.record import Clock, Cost, Count, Date, Error, Label, Machine, Match, Matched, Positive, Scale, Scheme, Spread, Way, rung_name
 
 VERSION = 1  # raised by any change of the solver or of the measurement that moves a ladder's seconds or errors
 
@@ -27,16 +27,16 @@ class Rung(Frozen):
     """
 
     scheme: Scheme
-    order: int | None
-    points: tuple[int, ...]
-    tolerance: float | None
+    order: Count | None
+    points: tuple[Count, ...]
+    tolerance: Positive | None
     words: str
-    steps: int
-    error: float
-    own_error: float | None
+    steps: Count
+    error: Error
+    own_error: Error | None
     alone: Spread
     batched: Spread
-    batch_size: int
+    batch_size: Count
     noisy: bool
 
     @property
@@ -61,18 +61,18 @@ class Ladder(Frozen):
 
     schema_version: Literal[1] = 1
     version: int = VERSION
-    date: str
-    task: str
-    task_version: int
-    scale: str
-    data_fingerprint: str
+    date: Date
+    task: Label
+    task_version: Count
+    scale: Scale
+    data_fingerprint: Sha256
     machine: Machine
     clock: Clock
-    samples: int
+    samples: Count
     interpolation: str
     rungs: tuple[Rung, ...]
     left_out: dict[str, str]
-    generation_seconds: float
+    generation_seconds: Error
     generation: str
     opbench: str
     commit: str | None
@@ -169,16 +169,24 @@ def shipped() -> Path:
     return copy if copy.is_dir() else PACKAGE.parent / "leaderboards" / "solvers"
 
 
-def read_ladders(*folders: Path) -> Iterator[Ladder]:
-    """All ladders of today's version below the folders, oldest first. Raises DataError for a file that is none."""
-    found = []
+def stored(*folders: Path) -> tuple[list[Ladder], list[OpbenchError]]:
+    """The ladders of today's version below the folders, oldest first, and what is wrong with each of the other files."""
+    found, faults = [], []
     for path in sorted({path for folder in folders for path in folder.resolve().glob("*/*.json")}):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: is no solver ladder ({error}); remove it, and it is measured again") from error
-        found.append(validate(Ladder, content, str(path)))
-    yield from sorted((ladder for ladder in found if ladder.version == VERSION), key=lambda ladder: ladder.date)
+            text, _ = read_json(path, "solver ladder")
+            found.append(validate_json(Ladder, text, str(path)))
+        except (ConfigError, DataError) as error:
+            faults.append(error)
+    return sorted((ladder for ladder in found if ladder.version == VERSION), key=lambda ladder: ladder.date), faults
+
+
+def read_ladders(*folders: Path) -> list[Ladder]:
+    """Those of `stored`; raises its first fault."""
+    found, faults = stored(*folders)
+    if faults:
+        raise faults[0]
+    return found
 
 
 def ladder_for(ladders: Iterable[Ladder], wanted: str) -> Ladder | None:

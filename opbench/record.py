@@ -2,29 +2,31 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
-from pydantic_core import from_json
 
 from opbench.atomic import write_bytes
-from opbench.badge import Badge, badge_of
-from opbench.config import Frozen, Sha256, fingerprint, validate_json
-from opbench.errors import ConfigError, DataError, OpbenchError
-from opbench.find import PACKAGE
+from opbench.badge import Badge
+from opbench.config import Frozen, Sha256, fingerprint, printable, read_json, validate_json
+from opbench.errors import DataError
 
-LARGEST = 1 << 26  # bytes of a file that may be a record; one of 10,000 samples has a tenth
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
 NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"  # a file's name below a folder, and never a path out of it
+TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, which a dataset's table would stand in the place of
 
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]  # beyond, sums overflow; no float32 error is there
+Error = Annotated[float, Field(ge=0, le=1e100)]  # every metric is one, and so are seconds
 Positive = Annotated[float, Field(gt=0, le=1e100)]  # seconds and rates, which are divided by
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Scores = dict[str, dict[str, Number | None]]
+Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)$")]  # in UTC, so that text sorts as time
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda)(:\d+)?$")]
+Scale = Annotated[str, Field(pattern=r"^(mini|full)$")]
+Scores = dict[str, dict[str, Error | None]]
 Clock = Literal["processor", "wall"]
 Way = Literal["alone", "batched"]
 Scheme = Literal["finite_difference", "spectral", "sparse_lu"]
@@ -34,9 +36,9 @@ Track = Literal["closed", "open"]
 class Machine(Frozen):
     """Where a run's seconds were spent; tf32: whether any float32 product was rounded to TF32."""
 
-    device: str
-    name: str
-    threads: int
+    device: Device
+    name: Label
+    threads: Count
     tf32: bool
 
 
@@ -53,8 +55,8 @@ class Speed(Frozen):
 
     latency: Spread
     throughput: Spread
-    batch_size: Count
-    compile_seconds: Number | None = None
+    batch_size: Annotated[int, Field(gt=0)]
+    compile_seconds: Error | None = None
 
 
 class Cost(Frozen):
@@ -74,7 +76,7 @@ class Cost(Frozen):
     flops: Count
     memory: Count
     training_memory: Count | None = None
-    joules: Number | None = None
+    joules: Error | None = None
     dtype: Label
     layout: dict[str, Label] = Field(default_factory=dict)
 
@@ -101,11 +103,11 @@ class Match(Frozen):
     scheme: Scheme
     order: Count | None
     points: tuple[Count, ...]
-    tolerance: Number | None
-    error: Number
+    tolerance: Positive | None
+    error: Error
     seconds: Positive
     ratio: Positive
-    break_even: Number | None = None
+    break_even: Error | None = None
 
     @property
     def name(self) -> str:
@@ -120,11 +122,11 @@ class Matched(Frozen):
     ladder: fingerprint of the ladder that the rungs are of; noisy: whether one of them was, or the model's cost.
     """
 
-    error: Number
+    error: Error
     alone: Match | None
     batched: Match | None
-    training_seconds: Number
-    generation_seconds: Number
+    training_seconds: Error
+    generation_seconds: Error
     ladder: Sha256
     noisy: bool
 
@@ -140,12 +142,20 @@ class Rollout(Frozen):
     unit of time, by least squares.
     """
 
-    times: tuple[Number, ...]
-    errors: dict[str, tuple[Number | None, ...]]
-    correlation_time: Number | None
-    stable: Number
-    horizon: Number
+    times: tuple[Error, ...]
+    errors: dict[str, tuple[Error | None, ...]]
+    correlation_time: Error | None
+    stable: Error
+    horizon: Error
     growth_rate: Number | None
+
+    @model_validator(mode="after")
+    def _has_a_value_for_each_time(self) -> "Rollout":
+        if list(self.times) != sorted(set(self.times)):
+            raise ValueError("times: expected each later than the one before")
+        if wrong := [name for name, values in self.errors.items() if len(values) != len(self.times)]:
+            raise ValueError(f"errors: expected {len(self.times)} values, one a time, of {', '.join(wrong)}")
+        return self
 
 
 class Finetuned(Frozen):
@@ -162,16 +172,16 @@ class Finetuned(Frozen):
     steps: Count
     learning_rate: Number
     clip: Number
-    before: dict[str, list[Number | None]]
-    after: dict[str, list[Number | None]]
-    floor: Number | None
-    seconds: Number
+    before: dict[str, list[Error | None]]
+    after: dict[str, list[Error | None]]
+    floor: Error | None
+    seconds: Error
 
 
 class Trained(Frozen):
     """The code that trained what a record's scores are of, where later code has scored it anew."""
 
-    date: str
+    date: Date
     source_sha256: Sha256
     opbench: str
     commit: str | None
@@ -199,15 +209,15 @@ class Record(Frozen):
     """
 
     schema_version: Literal[2] = 2
-    date: str
+    date: Date
     command: str
-    dataset: Annotated[str, Field(max_length=100, pattern=NAME)]
+    dataset: Annotated[str, Field(max_length=60, pattern=NAME)]
     task: Label
     task_version: Count
-    scale: Label
+    scale: Scale
     data_fingerprint: Sha256
     data_sha256: dict[str, Sha256]
-    error_floor: dict[str, dict[str, dict[str, dict[str, Number]]]]
+    error_floor: dict[str, dict[str, dict[str, dict[str, Error]]]]
     model: Label
     settings: dict[str, Any]
     changes: dict[str, Any]
@@ -223,9 +233,9 @@ class Record(Frozen):
     best_epoch: Count | None
     curve: list[tuple[Count, Number | None, Number | None]]
     scores: Scores
-    per_sample: dict[str, dict[str, list[Number | None]]]
+    per_sample: dict[str, dict[str, Annotated[list[Error | None], Field(min_length=1)]]]
     not_scored: dict[str, str]
-    physics_floor: dict[str, Number | None] = Field(default_factory=dict)
+    physics_floor: dict[str, Error | None] = Field(default_factory=dict)
     metric_versions: dict[str, int] = Field(default_factory=dict)
     rollouts: dict[str, Rollout] = Field(default_factory=dict)
     cost: Cost | None = None
@@ -233,8 +243,8 @@ class Record(Frozen):
     tuned: Count | None = None
     finetuned: Finetuned | None = None
     trained: Trained | None = None
-    seconds: dict[str, Number]
-    samples_per_second: Number | None
+    seconds: dict[str, Error]
+    samples_per_second: Error | None
     opbench: str
     commit: str | None
     dirty: bool | None
@@ -247,13 +257,40 @@ class Record(Frozen):
     def _is_of_one_piece(self) -> "Record":
         """Raises ValueError where numbers contradict each other: somebody edited them."""
         json.dumps([self.settings, self.changes, self.training, self.loss_settings], allow_nan=False)  # 1e999 is read as infinity
-        if not self.task.startswith(f"{self.dataset}/"):
-            raise ValueError(f"task is '{self.task}', and dataset '{self.dataset}'")
+        if self.dataset.casefold() in TAKEN:
+            raise ValueError(f"dataset is '{self.dataset}', as the leaderboards' own page is; rename it")
+        if self.task.partition("/")[0] != self.dataset or not self.task.partition("/")[2].isidentifier():
+            raise ValueError(f"task is '{self.task}', and dataset '{self.dataset}'; expected <dataset>/<kind>")
+        if missing := [name for name in ("training_wall", "training_cpu") if name not in self.seconds]:
+            raise ValueError(f"seconds: expected {', '.join(missing)} too")
+        for metric in self.scores.get("test", {}):
+            if metric not in self.per_sample.get("test", {}):
+                raise ValueError(f"per_sample.test: expected {metric} of every sample too, whose mean scores.test.{metric} is")
         for split, metrics in self.per_sample.items():
+            if len(counts := {len(values) for values in metrics.values()}) > 1:
+                raise ValueError(f"per_sample.{split}: expected as many samples of every metric, got {sorted(counts)}")
             for metric, values in metrics.items():
                 mean, score = _mean(values), self.scores.get(split, {}).get(metric)
                 if (mean is None) != (score is None) or not math.isclose(mean or 0.0, score or 0.0, rel_tol=AGREE):
                     raise ValueError(f"scores.{split}.{metric} is {score}, and the mean of per_sample.{split}.{metric} {mean}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_ratios_of_its_own_seconds(self) -> "Record":
+        """Raises ValueError where a solver is said to be matched that its error or its seconds do not match."""
+        if self.matched is None:
+            return self
+        error = self.scores.get("test", {}).get("relative_l2")
+        if self.cost is None or error is None or not math.isclose(self.matched.error, error, rel_tol=AGREE):
+            raise ValueError(f"matched.error is {self.matched.error}, and scores.test.relative_l2 {error}")
+        for way in get_args(Way):
+            match = self.matched.match(way)
+            if match is None:
+                continue
+            ratio = match.seconds / self.cost.seconds(way)
+            if match.error > error or not math.isclose(match.ratio, ratio, rel_tol=AGREE):
+                told = f"got ratio {match.ratio}, error {match.error}"
+                raise ValueError(f"matched.{way}: expected ratio {ratio:.6g} by its own seconds, and error {error:.6g} at most; {told}")
         return self
 
     @cached_property
@@ -329,60 +366,22 @@ def file_name(label: str) -> str:
     return label.replace(":", ".").replace("/", ".")
 
 
-def shipped() -> Path:
-    """Where the records that come with opbench lie: the wheel's copy, or the checkout's leaderboards/records."""
-    copy = PACKAGE / "shipped" / "records"
-    return copy if copy.is_dir() else PACKAGE.parent / "leaderboards" / "records"
-
-
 def read_record(path: Path) -> Record:
     """Raises DataError for a file that is no record, or of a newer opbench, or renamed; ConfigError for one with faults."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"{path}: expected a record, of at most {LARGEST >> 20} MiB, got {path.stat().st_size >> 20}; remove it")
-        text = path.read_bytes()
-        content = from_json(text, allow_inf_nan=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is no JSON record ({error}); remove it or restore it") from error
-    version = content.get("schema_version", 0) if isinstance(content, dict) else 0
-    if isinstance(version, int) and version > NEWEST:
+    text, content = read_json(path, "record")
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: is no record: expected a JSON object; remove it")
+    version = content.get("schema_version")
+    if type(version) is not int or version < 1:
+        told = printable(str(version))[:40]
+        raise DataError(f"{path}: schema_version: expected a number from 1 to {NEWEST}, got {told}; it is foreign or was edited")
+    if version > NEWEST:
         raise DataError(f"{path}: schema_version: expected {NEWEST} or less, got {version}, of a newer opbench; update opbench to read it")
     record = validate_json(Record, text if version == NEWEST else json.dumps(upgraded(content)), str(path))
     if path.parent.name != record.dataset or not path.stem.startswith(record.stem):
         there = f"{path.parent.name}/{path.name}"
         raise DataError(f"{path}: expected {record.dataset}/{record.stem}.json by its content, got {there}; it was edited or renamed")
     return record
-
-
-class Shelf(NamedTuple):
-    """The records below some folders, oldest first, and what is wrong with each of the other files."""
-
-    records: list[Record]
-    faults: list[OpbenchError]
-
-
-def shelf(*folders: Path) -> Shelf:
-    """All that can be read. A file that repeats a run to its very date is no other run, and a fault."""
-    held, faults = {}, []
-    for path in sorted({path for folder in folders for path in folder.resolve().glob("*/*.json")}):
-        try:
-            record = read_record(path)
-            run = (record.fingerprint, record.date)
-            if run in held:
-                raise DataError(f"{path}: is the run of {held[run][0]} again; remove one of them")
-            held[run] = path, record
-            record._badge = badge_of(path)
-        except (ConfigError, DataError) as error:
-            faults.append(error)
-    return Shelf(sorted((record for _, record in held.values()), key=lambda record: record.date), faults)
-
-
-def read_records(*folders: Path) -> Iterator[Record]:
-    """All records below the folders, oldest first. Raises the first fault of `shelf`."""
-    records, faults = shelf(*folders)
-    if faults:
-        raise faults[0]
-    yield from records
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

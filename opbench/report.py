@@ -15,7 +15,8 @@ from opbench.leaderboard.figures import Point, axes, lines, plain
 from opbench.leaderboard.markup import Markup, document, element, raw
 from opbench.leaderboard.table import METRIC
 from opbench.pictures import colours, pixels
-from opbench.record import Record, file_name, shipped
+from opbench.record import Record, file_name
+from opbench.shelf import shipped
 from opbench.specimens import KINDS, SPECTRA, Specimens, beside
 from opbench.version import __version__
 

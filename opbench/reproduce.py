@@ -16,8 +16,9 @@ from opbench.model import Normalized
 from opbench.planning import Planned, planned
 from opbench.provenance import sha256
 from opbench.recipe import datasets
-from opbench.record import Record, shelf
+from opbench.record import Record
 from opbench.scoring import scores
+from opbench.shelf import shelf
 from opbench.train import WEIGHTS, Progress
 
 TOLERANCE = 1e-3  # relative, of an error: another processor's float32 sums move one of 1e-2 by some 1e-5 of itself

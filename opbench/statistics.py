@@ -7,14 +7,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 MIN_SEEDS = 3
 LEVEL = 0.95
 RESAMPLES = 9999
+NORMAL = NormalDist()
 Errors = Sequence[Sequence[float | None]]  # by seed, the error of each sample: the same samples in the same order
 Statistic = Callable[..., np.ndarray]  # of weights (resample, member), one array a factor, that sum to one -> (resample,)
 
@@ -110,7 +111,7 @@ def compare(errors: Errors, baseline: Errors) -> Comparison | None:
         return _mean(own, seeds, samples) / _mean(other, others, samples)
 
     found = _bca(ratio, (own.shape[0], other.shape[0], own.shape[1]))
-    test: Any = stats.wilcoxon(difference)
+    test: Any = _scipy().wilcoxon(difference)
     return Comparison(float(own.mean() / other.mean()), found, float(test.pvalue))
 
 
@@ -123,6 +124,7 @@ def ranking(errors: Mapping[str, Mapping[str, float | None]]) -> Ranking:
     if not tasks:
         return Ranking({}, 0, None, None)
     table = np.array([_finite_or_infinite([errors[model][task] for model in models]) for task in tasks])
+    stats = _scipy()
     places = np.apply_along_axis(stats.rankdata, 1, table)
     k, n, alike = len(models), len(tasks), bool((places == places[:, :1]).all())
     if k < 3 or n < 2 or alike:
@@ -148,6 +150,13 @@ def profiles(errors: Mapping[str, Mapping[str, float | None]]) -> dict[str, Prof
         for model, row in values.items()
         if any(map(math.isfinite, best))
     }
+
+
+def _scipy() -> Any:
+    """scipy.stats, which takes a second to import: what tests nothing does without."""
+    from scipy import stats
+
+    return stats
 
 
 def _factor(error: float, best: float) -> float:
@@ -191,7 +200,7 @@ def _bca(statistic: Statistic, sizes: Sequence[int]) -> Interval:
     if np.ptp(drawn) <= 1e-12 * abs(observed):  # all errors are equal but for rounding
         return Interval(float(observed), float(observed))
     below = ((drawn < observed).mean() + (drawn <= observed).mean()) / 2
-    bias = stats.norm.ppf(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
+    bias = NORMAL.inv_cdf(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
     cubes = squares = 0.0
     for place, n in enumerate(sizes):
         if n > 1:
@@ -200,6 +209,6 @@ def _bca(statistic: Statistic, sizes: Sequence[int]) -> Interval:
             influence = (n - 1) * (left.mean() - left)
             cubes, squares = cubes + (influence**3).sum() / n**3, squares + (influence**2).sum() / n**2
     skew = cubes / (6 * squares**1.5) if squares > 0 else 0.0
-    tails = stats.norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2]) + bias
-    lower, upper = np.quantile(drawn, stats.norm.cdf(bias + tails / (1 - skew * tails)))
+    tails = [NORMAL.inv_cdf(part) + bias for part in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)]
+    lower, upper = np.quantile(drawn, [NORMAL.cdf(bias + tail / (1 - skew * tail)) for tail in tails])
     return Interval(float(lower), float(upper))

@@ -222,14 +222,19 @@ def test_a_mistake_is_told_in_one_line_with_exit_code_2(home, arguments, message
 
 def test_a_broken_record_leaves_tables_and_page_to_the_others_and_the_exit_code_tells(home):
     opbench(home, "evaluate", "--model", "mean", "--task", "tiny.toml", "--out", "half", "--json")
-    (home / "half" / "records" / "tiny" / "broken.json").write_text("{")
-    for command, file in (("table", "tiny.md"), ("page", "index.html")):
-        done = opbench(home, command, "--out", "half")
+    (home / "half" / "records" / "tiny" / "broken\x1b[31m.json").write_text("{")
+    (home / "half" / "solvers" / "odd").mkdir(parents=True)
+    (home / "half" / "solvers" / "odd" / "deep.json").write_text("[" * 100_000)
+    pareto = ("pareto", "--task", "burgers_1d")
+    files = {("table",): ("README.md", 2), ("page",): ("index.html", 1), pareto: ("pareto-burgers_1d-trajectory-mini-cpu.png", 2)}
+    for command, (file, faults) in files.items():
+        done = opbench(home, *command, "--out", "half")
         assert done.returncode == 2, done.stderr
         told = done.stderr.splitlines()
-        assert len(told) == 2, told
-        assert "broken.json: is no JSON record" in told[0]
-        assert "mean" in (home / "half" / file).read_text()
+        assert len(told) == faults + 1, told
+        assert "broken [31m.json: is no JSON record" in told[0]
+        assert "deep.json: is no JSON solver ladder" in told[1] or faults == 1
+        assert (home / "half" / file).is_file()
 
 
 def test_a_truncated_file_is_refused_and_kept(home):

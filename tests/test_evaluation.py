@@ -16,7 +16,7 @@ from opbench.losses.data import DataLoss
 from opbench.model import Normalized, Samples
 from opbench.planning import mollifier
 from opbench.provenance import sha256
-from opbench.record import read_records
+from opbench.shelf import read_records
 from opbench.specimens import beside
 from opbench.task import Split, problem
 

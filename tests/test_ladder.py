@@ -105,7 +105,7 @@ def test_a_ladder_of_an_earlier_version_is_measured_again(tmp_path):
     assert list(read_ladders(tmp_path)) == []
 
 
-@pytest.mark.parametrize(("content", "message"), [("{", "is no solver ladder"), ('{"task": 1}', "version")])
+@pytest.mark.parametrize(("content", "message"), [("{", "is no JSON solver ladder"), ('{"task": 1}', "version")])
 def test_a_file_that_is_no_ladder_is_named(tmp_path, content, message):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.json").write_text(content)

@@ -1,15 +1,18 @@
 """Records: nothing overwritten, nothing unreadable, one fingerprint per run."""
 
 import json
+import os
 from pathlib import Path
 
 import pydantic
 import pytest
 
 from opbench.errors import ConfigError, DataError
+from opbench.ladder import matched
 from opbench.leaderboard.schema import schema
-from opbench.record import DECIDED, UPGRADES, Machine, Record, read_record, read_records, save, shelf
-from records import record
+from opbench.record import DECIDED, UPGRADES, Machine, Record, read_record, save
+from opbench.shelf import read_records, shelf
+from records import cost, ladder, record, rung
 
 
 def test_a_record_survives_the_disk(tmp_path):
@@ -32,13 +35,13 @@ def test_seeds_share_their_configuration_and_nothing_else_does():
     assert record(seed=1).configuration == record().configuration
     assert record(seed=1).fingerprint != record().fingerprint
     other = {"settings": {"width": 33}, "provenance": {"library": "1"}, "training": {"epochs": 2}, "task_version": 2}
-    other |= {"task": "burgers_1d/step", "data_fingerprint": "e" * 64, "source_sha256": "f" * 64}
+    other |= {"task": "burgers_1d/step", "scale": "full", "data_fingerprint": "e" * 64, "source_sha256": "f" * 64}
     for name in DECIDED:
         assert record(**{name: other.get(name, "other")}).configuration != record().configuration, name
     for change in (
         {"machine": Machine(device="cuda", name="x", threads=1, tf32=False)},
-        {"date": "x"},
-        {"seconds": {"training_wall": 9.0}},
+        {"date": "2026-11-25T00:00:00Z"},
+        {"seconds": {"training_wall": 9.0, "training_cpu": 9.0}},
         {"commit": "x"},
         {"error": 0.7},
     ):
@@ -65,8 +68,8 @@ BROKEN = {
     "truncated": (lambda path: path.read_text()[:500], "is no JSON record"),
     "empty": (lambda path: "", "is no JSON record"),
     "not text": (lambda path: "\udcff", "is no JSON record"),
-    "foreign": (lambda path: '{"seed": 1}', "model: Field required"),
-    "no object": (lambda path: "[1, 2]", "Input should be an object"),
+    "foreign": (lambda path: '{"seed": 1}', "schema_version: expected a number from 1 to 2, got None"),
+    "no object": (lambda path: "[1, 2]", "expected a JSON object"),
     "deep": (lambda path: "[" * 100_000, "recursion limit"),
     "newer": (lambda path: edited(path, "schema_version", to=99), "got 99, of a newer opbench; update opbench"),
     "of a version that was never": (lambda path: edited(path, "schema_version", to=-1), "schema_version"),
@@ -74,6 +77,23 @@ BROKEN = {
     "with NaN": (lambda path: edited(path, "scores", "test", "relative_l2", to=float("nan")), "is no JSON record"),
     "with infinity": (lambda path: path.read_text().replace("100.0", "1e999"), "samples_per_second"),
     "with infinity where anything may be": (lambda path: path.read_text().replace('"width": 32', '"width": 1e999'), "Out of range"),
+    "below any error": (lambda path: edited(path, "scores", "test", "relative_l2", to=-1.0), "greater than or equal to 0"),
+    "that names a place outside": (lambda path: edited(path, "scale", to="x/../../evil"), "scale: String should match"),
+    "of a device that is a path": (
+        lambda path: edited(path, "machine", "device", to="cuda/../../q"),
+        "machine.device: String should match",
+    ),
+    "of a day that never was": (lambda path: edited(path, "date", to="<b>tomorrow"), "date: String should match"),
+    "named as the overview": (lambda path: edited(path, "dataset", to="README"), "the leaderboards' own page"),
+    "without its samples": (lambda path: edited(path, "per_sample", to={}), "per_sample.test: expected relative_l2 of every sample"),
+    "of no samples": (lambda path: edited(path, "per_sample", "test", "relative_l2", to=[]), "at least 1 item"),
+    "with other numbers of samples": (
+        lambda path: edited(path, "per_sample", "test", to={"relative_l2": [0.1], "mae": [0.1, 0.1]}),
+        "expected as many samples of every metric, got [1, 2]",
+    ),
+    "without its seconds": (lambda path: edited(path, "seconds", to={"training_wall": 1.0}), "seconds: expected training_cpu too"),
+    "with a list for a version": (lambda path: edited(path, "schema_version", to=[]), "expected a number from 1 to 2, got []"),
+    "without a version": (lambda path: path.read_text().replace('"schema_version": 2,', ""), "got None; it is foreign or was edited"),
     "beyond any error": (lambda path: edited(path, "scores", "test", "relative_l2", to=1e308), "less than or equal to 1"),
     "with a mean that is not its samples'": (
         lambda path: edited(path, "scores", "test", "relative_l2", to=0.05),
@@ -105,6 +125,53 @@ def test_a_broken_record_is_told_in_one_line_and_the_others_are_read(tmp_path, k
         list(read_records(tmp_path))
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    good = record()
+    folder = save(good, tmp_path).parent
+    os.mkfifo(folder / "pipe.json")
+    (folder / "endless.json").symlink_to("/dev/zero")
+    (folder / "folder.json").mkdir()
+    records, faults = shelf(tmp_path)
+    assert records == [good]
+    assert len(faults) == 3
+    assert all("another kind of thing than a file" in str(fault) for fault in faults)
+
+
+def test_a_record_that_is_unlike_the_rest_of_its_table_is_left_out(tmp_path):
+    """No record alone says that it was edited: a table's rows have the same samples, and one budget where none says another."""
+    usual = [record(seed=seed) for seed in range(3)]
+    few = record(model="few", error=0.1, per_sample={"test": {"relative_l2": [0.1, 0.1]}})
+    long = record(model="long", training={"epochs": 100_000})
+    told = record(model="told", training={"epochs": 9}, changes={"train.epochs": 9})
+    elsewhere = record(model="elsewhere", data_fingerprint="e" * 64, per_sample={"test": {"relative_l2": [0.1, 0.1]}})
+    for one in (few, long, told, elsewhere, *usual):
+        save(one, tmp_path)
+    records, faults = shelf(tmp_path)
+    assert sorted(r.model for r in records) == ["elsewhere", "fno", "fno", "fno", "told"]
+    messages = "\n".join(map(str, faults))
+    assert "few-" in messages
+    assert "samples of test: expected 1 as in other records of its data, got 2" in messages
+    assert "long-" in messages
+    assert "budget without changes: expected 1 epochs" in messages
+
+
+def test_a_solver_that_is_matched_has_the_ratio_of_its_seconds(tmp_path):
+    speed = cost(latency=2e-3, throughput=4000.0)
+    found = matched(ladder(rung(0.01, 1.0), rung(0.05, alone=6e-3, batched=1e-4)), 0.1, speed, 1.0)
+    path = save(record(cost=speed, matched=found), tmp_path)
+    assert read_record(path).matched == found
+    for place, value in ((("alone", "ratio"), 1e6), (("batched", "seconds"), 1.0), (("alone", "error"), 0.2), (("error",), 0.05)):
+        broken = edited(path, "matched", *place, to=value)
+        with pytest.raises(ConfigError, match=r"matched\."):
+            read_record(_written(path, broken))
+        path.write_text((record(cost=speed, matched=found)).to_json())
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 def test_a_copy_of_a_record_is_no_second_run(tmp_path):
     path = save(record(), tmp_path)
     copy = path.with_name(f"{path.stem}-2.json")
@@ -116,7 +183,7 @@ def test_a_copy_of_a_record_is_no_second_run(tmp_path):
 
 def test_a_file_too_large_to_be_a_record_is_not_read(tmp_path, monkeypatch):
     path = save(record(), tmp_path)
-    monkeypatch.setattr("opbench.record.LARGEST", 1000)
+    monkeypatch.setattr("opbench.config.LARGEST", 1000)
     with pytest.raises(DataError, match="expected a record, of at most"):
         read_record(path)
 

@@ -9,9 +9,10 @@ import opbench
 from opbench.errors import DataError, OpbenchError
 from opbench.planning import planned
 from opbench.provenance import sha256
-from opbench.record import Finetuned, read_record, read_records, save
+from opbench.record import Finetuned, read_record, save
 from opbench.reproduce import Finding, checked, checkpoint, retrain, verify
 from opbench.rescoring import rescore
+from opbench.shelf import read_records
 from opbench.specimens import beside
 from records import record
 

@@ -20,8 +20,9 @@ from opbench.errors import ConfigError, DataError, OpbenchError
 from opbench.leaderboard.page import render
 from opbench.leaderboard.table import boards, columns, markdown
 from opbench.leaderboard.table import rows as rows_of
-from opbench.record import read_record, save, shelf
+from opbench.record import read_record, save
 from opbench.reproduce import checkpoint, verify
+from opbench.shelf import shelf
 from opbench.submission import opened, submit
 from records import record
 

@@ -1,5 +1,7 @@
 """Tables are rendered from records alone: order, spread, divergence, saturation, and what may not stand together."""
 
+import re
+
 import pytest
 
 from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write, write_overview
@@ -166,3 +168,36 @@ def test_the_overview_sets_the_losses_of_a_model_side_by_side_and_sums_the_time_
     assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | **0.2** | 0.3 | 0.4 |"
     assert "b\\|c" in text
     assert "By loss" not in write_overview(boards(records[:1]), tmp_path).read_text()
+
+
+def test_nothing_that_a_record_says_is_a_heading_a_picture_a_link_or_code(tmp_path):
+    mine = "![p](http://evil/p.png) [fno](http://evil) `code` **bold** # head"
+    machine = Machine(device="cpu", name="cpu |\n\n# hello", threads=1, tf32=False)
+    held = boards([record(model=mine, machine=machine, loss="a|b")])
+    for path in (*write(held, tmp_path), write_overview(held, tmp_path)):
+        words = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?<!\\)\]\(http|(?<!\\)`code|(?<!\\)\*\*bold|^# hello", words, re.M), path
+        assert len([line for line in words.splitlines() if line.startswith("#")]) == 1
+
+
+def test_the_baseline_is_the_first_that_was_there_not_the_one_with_most_seeds():
+    elsewhere = Machine(device="cpu", name="another", threads=1, tf32=False)
+    first = seeds([[0.1, 0.2]] * 3, model="fno")
+    bad = [r.model_copy(update={"date": "2026-11-30T00:00:00+00:00"}) for r in seeds([[1.0, 2.0]] * 4, model="fno", machine=elsewhere)]
+    mine = seeds([[0.05, 0.1]] * 3, model="mine")
+    told = {row["model"]: row["over fno's"] for row in named(*bad, *first, *mine) if row["model"] == "mine"}
+    assert told["mine"].startswith("0.5 ")
+
+
+def test_an_odd_record_does_not_speak_for_the_datas_own_error():
+    odd = record(model="odd", date="1970-01-01T00:00:00+00:00", error_floor={"test": {"velocity": {"relative_l2": {"mean": 1.0}}}})
+    (board,) = boards([odd, record(), record(seed=1)])
+    assert "test 1.0e-06)" in board.heading
+    assert "not known" in boards([record(error_floor={"test": {"velocity": {}}})])[0].heading
+
+
+def test_more_machines_than_letters_have_marks_of_their_own():
+    (board,) = boards([record(machine=Machine(device="cpu", name=f"m{i}", threads=1, tf32=False)) for i in range(60)])
+    marks = [board.mark(machine) for machine in board.machines]
+    assert len(set(marks)) == 60
+    assert (marks[0], marks[25], marks[26], marks[59]) == (" [A]", " [Z]", " [AA]", " [BH]")

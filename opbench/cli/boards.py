@@ -8,6 +8,7 @@ import click
 
 from opbench.cli import _shared as shared
 from opbench.cli._shared import DATASET, SCALE, Name, bars, opbench
+from opbench.config import printable
 from opbench.errors import Interrupted, OpbenchError
 from opbench.find import known
 
@@ -27,10 +28,12 @@ def table(task: str | None, out: Path) -> None:
     """Print the leaderboard from records, and write its Markdown, and that of the solver matched with each model."""
     from opbench.leaderboard.solver import write_solver
     from opbench.leaderboard.table import boards, text, write, write_overview
-    from opbench.record import shelf, shipped
+    from opbench.shelf import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
-    found = every = boards(records, ladders(out))
+    climbed, odd = ladders(out)
+    faults += odd
+    found = every = boards(records, climbed)
     if task is not None:
         choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
         known("task with records", task, choices)
@@ -49,7 +52,7 @@ def table(task: str | None, out: Path) -> None:
 def page(out: Path) -> None:
     """Write all leaderboards as one page, out/index.html, that needs no server and asks nothing of the network."""
     from opbench.leaderboard.page import write
-    from opbench.record import shelf, shipped
+    from opbench.shelf import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
     click.echo(f"written: {write(records, out)} ({len(records)} records)")
@@ -63,8 +66,10 @@ def labels(task: str | None, out: Path) -> None:
     """Print error against labels from records made with --labels, and write it as Markdown and as a plot."""
     from opbench.leaderboard.labels import curves, text, write
     from opbench.leaderboard.table import boards
+    from opbench.shelf import shelf, shipped
 
-    studies = [(board, found) for board in boards(records_of(out)) if (found := curves(board))]
+    records, faults = shelf(shipped(), out / "records")
+    studies = [(board, found) for board in boards(records) if (found := curves(board))]
     if task is not None:
         known("task with records of few labels", task, {name for b, _ in studies for name in (b.task, b.task.partition("/")[0])})
         studies = [(board, found) for board, found in studies if task in (board.task, board.task.partition("/")[0])]
@@ -74,6 +79,7 @@ def labels(task: str | None, out: Path) -> None:
         click.echo(text(board, found))
         for path in write(board, found, out):
             click.echo(f"written: {path}")
+    _tell(faults)
 
 
 @opbench.command()
@@ -85,8 +91,11 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
     """Draw error against latency, throughput, parameters and training time, with the solver's own curve, from records."""
     from opbench.leaderboard.pareto import draw_pareto
     from opbench.leaderboard.table import boards
+    from opbench.shelf import shelf, shipped
 
-    found = boards((record for record in records_of(out) if record.cost is not None), ladders(out))
+    records, faults = shelf(shipped(), out / "records")
+    climbed, odd = ladders(out)
+    found = boards((record for record in records if record.cost is not None), climbed)
     known("task with records of what a model costs", task, {name for board in found for name in (board.task, board.dataset)})
     named = [board for board in found if task in (board.task, board.dataset)]
     fitting = [board for board in named if scale in (None, board.scale) and device in (None, board.device)]
@@ -94,6 +103,7 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
         raise OpbenchError(f"{task}: no records of scale {scale or 'any'} on device {device or 'any'}; leave --scale or --device out")
     for machine in fitting[0].machines:
         click.echo(f"written: {draw_pareto(fitting[0], machine, out)}")
+    _tell([*faults, *odd])
 
 
 @opbench.command()
@@ -215,23 +225,25 @@ def _tell(faults: list[OpbenchError]) -> None:
     """A line for every file that is no record; raises OpbenchError where there is one."""
     _list(faults)
     if faults:
-        raise OpbenchError(f"{len(faults)} files were left out, named above; mend or remove them")
+        raise OpbenchError(
+            f"{len(faults)} file{'s were' if len(faults) > 1 else ' was'} left out, named above; mend or remove what is named"
+        )
 
 
 def _list(faults: list[OpbenchError]) -> None:
     for fault in faults:
-        click.echo(f"opbench: {' '.join(str(fault).split())}", err=True)
+        click.echo(f"opbench: {printable(' '.join(str(fault).split()))}", err=True)
 
 
 def records_of(out: Path) -> list:
     """The records that come with opbench and the user's own."""
-    from opbench.record import read_records, shipped
+    from opbench.shelf import read_records, shipped
 
     return list(read_records(shipped(), out / "records"))
 
 
-def ladders(out: Path) -> list:
-    """The solver ladders that come with opbench and those of the user's own machine."""
-    from opbench.ladder import read_ladders, shipped
+def ladders(out: Path) -> tuple[list, list[OpbenchError]]:
+    """The solver ladders that come with opbench and those of the user's own machine, and what is wrong with other files there."""
+    from opbench.ladder import shipped, stored
 
-    return list(read_ladders(shipped(), out / "solvers"))
+    return stored(shipped(), out / "solvers")

@@ -129,7 +129,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     from opbench.leaderboard.table import boards, text
 
     place_among_baselines(records[-1], out=out, **as_run)
-    board = next(b for b in boards(records_of(out), ladders(out)) if records[-1].fingerprint in [r.fingerprint for r in b.records])
+    board = next(b for b in boards(records_of(out), ladders(out)[0]) if records[-1].fingerprint in [r.fingerprint for r in b.records])
     click.echo(text(board, mark=records[-1].model))
     click.echo(summary(records, board.records))
     for record in records:

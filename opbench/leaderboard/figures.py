@@ -8,6 +8,7 @@ from opbench.leaderboard.markup import Markup, element
 
 WIDTH, HEIGHT = 520, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 42  # room for the axes' words
+LEAST, CLOSE = 1e-300, 1e-9  # of a logarithmic axis; relative, of ends that are one
 LINE = 13  # between lines of text
 
 Point = tuple[float, float]
@@ -25,7 +26,7 @@ class Axis:
     log: bool = True
 
     def at(self, value: float) -> float:
-        low, high, value = (math.log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        low, high, value = (math.log10(max(v, LEAST)) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
         return round(self.first + (value - low) / (high - low) * (self.last - self.first), 1)
 
     def ticks(self) -> list[float]:
@@ -45,7 +46,7 @@ def axes(points: Iterable[Point], x_label: str, y_label: str, log_x: bool = True
     """Around all points, with a margin; values of log axes are > 0."""
     xs, ys = zip(*points, strict=True)
     low, high = _around(ys)
-    left, right = _around(xs) if log_x else (min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1)
+    left, right = _around(xs) if log_x else _apart(min(xs), max(xs))
     return Axis(x_label, left, right, LEFT, WIDTH - RIGHT, log_x), Axis(y_label, low, high, HEIGHT - BOTTOM, TOP)
 
 
@@ -53,14 +54,21 @@ def plain(label: str, values: Iterable[float], across: bool) -> Axis:
     """Of a quantity with any sign, along the bottom or up the left side, around all values."""
     values = list(values)
     low, high = min(values), max(values)
-    margin = 0.0 if across and high > low else 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    low, high = _apart(low, high) if across else (low, high)
+    margin = 0.0 if across else 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     ends = (LEFT, WIDTH - RIGHT) if across else (HEIGHT - BOTTOM, TOP)
     return Axis(label, low - margin, high + margin, *ends, log=False)
 
 
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """Two ends that arithmetic tells from each other."""
+    return low, high if high - low > CLOSE * max(abs(low), abs(high), CLOSE) else low + (abs(low) if abs(low) > CLOSE else 1.0)
+
+
 def _around(values: Sequence[float]) -> tuple[float, float]:
-    margin = max((max(values) / min(values)) ** 0.08, 1.25)
-    return min(values) / margin, max(values) * margin
+    low, high = max(min(values), LEAST), max(max(values), LEAST)
+    margin = max(10 ** (0.08 * (math.log10(high) - math.log10(low))), 1.25)
+    return max(low / margin, LEAST), high * margin
 
 
 def scatter(title: str, points: Mapping[str, Point], colours: Mapping[str, int], x_label: str, y_label: str) -> Markup:
@@ -113,7 +121,7 @@ def lines(
     """
     drawn = [_path(points, x, y, f"curve c{colours[name] % 8}", steps) for name, points in series.items()]
     drawn += [_path(points, x, y, f"curve dashed c{colours[name] % 8}", steps) for name, points in (dashed or {}).items()]
-    rows = _apart({name: y.at(points[-1][1]) + 4 for name, points in series.items()})
+    rows = _spread_out({name: y.at(points[-1][1]) + 4 for name, points in series.items()})
     texts = [element("text", name, x=WIDTH - RIGHT + 6, y=round(row, 1), class_=f"name t{colours[name] % 8}") for name, row in rows.items()]
     told = "; ".join(f"{name}: {_number(points[0][1])} to {_number(points[-1][1])}" for name, points in series.items())
     return _drawing(title, f"{y.label} against {x.label}. {told}.", x, y, [*drawn, *texts], room=96)
@@ -125,7 +133,7 @@ def _path(points: Sequence[Point], x: Axis, y: Axis, kind: str, steps: bool) -> 
     return element("path", d=f"M{places[0][0]} {places[0][1]}" + "".join(joint(a, b) for a, b in places[1:]), class_=kind)
 
 
-def _apart(wanted: Mapping[str, float]) -> dict[str, float]:
+def _spread_out(wanted: Mapping[str, float]) -> dict[str, float]:
     """Rows of text near the wanted ones that leave each other room: pushed down, and up again where that ends below the plot."""
     names = sorted(wanted, key=lambda name: (wanted[name], name))
     rows = [wanted[name] for name in names]

@@ -85,7 +85,7 @@ def markdown(board: Board, found: Sequence[Curve], command: str) -> str:
     lines = ["| " + " | ".join(escaped(cell) for cell in cells) + " |" for cells in (head, ["---"] * len(head), *body)]
     about = f"{ABOUT} Best weights were chosen by validation references, by a loss without labels by itself. Printed by `{command}`."
     picture = f"![error against labels]({_stem(board)}-labels.png)"
-    return "\n".join([f"## {board.heading}: error against labels", "", about, "", *lines, "", picture, ""])
+    return "\n".join([f"## {escaped(board.heading)}: error against labels", "", about, "", *lines, "", picture, ""])
 
 
 def text(board: Board, found: Sequence[Curve]) -> str:

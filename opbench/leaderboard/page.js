@@ -1,31 +1,54 @@
 "use strict";
 const all = (query, within = document) => [...within.querySelectorAll(query)];
-const form = document.querySelector("form"), told = document.querySelector("output");
+const form = document.querySelector("form"), told = document.querySelector("output"), nothing = document.querySelector("#nothing");
+const usual = ["test", "ood", "finer"], many = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+let ranked = "";
 
 function show() {
   const want = Object.fromEntries(new FormData(form));
   const fits = (row) => ["loss", "track"].every((key) => !want[key] || row.dataset[key] === want[key]) && row.dataset.model.includes(want.model.trim().toLowerCase());
+  const misplaced = (place) => ["task", "device"].some((key) => want[key] && place.dataset[key] !== want[key]);
   let rows = 0, tables = 0;
+  for (const row of all("tr[data-task]")) row.hidden = misplaced(row);
   for (const board of all(".board")) {
     const bodies = all("tbody", board);
     for (const body of bodies) body.hidden = !fits(body);
     const left = bodies.filter((body) => !body.hidden).length;
-    board.hidden = !left || ["task", "device"].some((key) => want[key] && board.dataset[key] !== want[key]);
+    const heads = all("thead th", board);
+    const seen = heads.filter(({ dataset: { metric, split } }) => metric === want.metric && (want.split ? split === want.split : usual.includes(split)));
+    board.hidden = !left || !seen.length || misplaced(board);
     rows += board.hidden ? 0 : left;
     tables += !board.hidden;
-    const heads = all("thead th", board);
+    const body = all("tr:not(.more)", board);
     heads.forEach((head, i) => {
-      const { metric, split } = head.dataset;
-      if (!metric) return;
-      const off = metric !== want.metric || (want.split && split !== want.split);
-      for (const row of all("tr:not(.more)", board)) row.cells[i].hidden = off;
+      if (!head.dataset.metric || head.hidden === !seen.includes(head)) return;
+      for (const row of body) row.cells[i].hidden = !seen.includes(head);
     });
+    if (seen.length && ranked !== want.metric + want.split) sort(seen[0], true);
   }
-  told.textContent = `${rows} rows in ${tables} tables`;
+  ranked = want.metric + want.split;
+  nothing.hidden = tables > 0;
+  told.textContent = `${many(rows, "row")} in ${many(tables, "table")}`;
+  keep(want);
 }
 
-function sort(head) {
-  const table = head.closest("table"), i = head.cellIndex, rising = head.getAttribute("aria-sort") !== "ascending";
+function keep(want) {
+  const query = new URLSearchParams(Object.entries(want).filter(([name, value]) => value !== (form.elements[name].options?.[0].value ?? "")));
+  try { history.replaceState(null, "", (`${query}` ? `?${query}` : location.pathname) + location.hash); } catch { /* a page opened as a file has no history of its own */ }
+}
+
+function arrive() {
+  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!place?.hidden) return;
+  form.reset();
+  show();
+  place.scrollIntoView();
+}
+
+function clear() { document.documentElement.style.scrollPaddingTop = `${getComputedStyle(form).position === "sticky" ? form.offsetHeight + 8 : 8}px`; }
+
+function sort(head, rising = head.getAttribute("aria-sort") !== "ascending") {
+  const table = head.closest("table"), i = head.cellIndex;
   const key = (body) => { const cell = body.rows[0].cells[i]; return "v" in cell.dataset ? Number(cell.dataset.v) : head.dataset.words ? cell.textContent.toLowerCase() : NaN; };
   const missing = (value) => value !== value;
   const order = (a, b) => missing(a) || missing(b) ? missing(a) - missing(b) : (a < b ? -1 : a > b ? 1 : 0) * (rising ? 1 : -1);
@@ -46,4 +69,11 @@ document.addEventListener("click", ({ target }) => {
     button.setAttribute("aria-expanded", String(!more.hidden));
   }
 });
+addEventListener("hashchange", arrive);
+addEventListener("resize", clear);
+for (const [name, value] of new URLSearchParams(location.search)) if (form.elements[name]) form.elements[name].value = value;
+for (const select of all("select", form)) if (select.selectedIndex < 0) select.selectedIndex = 0;
+ranked = form.elements.metric.options[0]?.value ?? "";
+clear();
 show();
+arrive();

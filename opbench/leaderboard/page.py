@@ -8,12 +8,27 @@ from typing import Any
 from opbench.atomic import write_bytes
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, document, element, raw
-from opbench.leaderboard.table import METRIC, Board, boards, configurations, diverged, mean, name, saturated, state, values, verified
+from opbench.leaderboard.table import (
+    METRIC,
+    RESIDUAL,
+    Board,
+    boards,
+    configurations,
+    diverged,
+    is_plain,
+    mean,
+    name,
+    saturated,
+    state,
+    values,
+    verified,
+)
 from opbench.leaderboard.words import plain, rate
 from opbench.record import Record, Way
 from opbench.version import __version__
 
-SPLITS = ("test", "ood", "finer")
+SPLITS = ("test", "ood", "finer", "coarser", "noise_1", "noise_5")
+SHOWN = SPLITS[:3]  # those that stand in the tables before one is chosen
 TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
 DASH = "\N{EN DASH}"  # where there is no number
 RATIO = 20.0  # where the performance profile ends
@@ -65,9 +80,9 @@ def _footer() -> Markup:
 
 def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
     """Every task's error by model, and how near to the best each model is over all tasks."""
-    models = sorted({r.model for board in found for r in board.records if not r.changes}, key=lambda model: _standing(model, found))
+    models = sorted({r.model for board in found for r in board.records if is_plain(r)}, key=lambda model: _standing(model, found))
     head = element("tr", element("th", "task", scope="col"), [element("th", model, scope="col") for model in models])
-    rows = [_overview_row(board, index, models) for index, board in enumerate(found)]
+    rows = [_overview_row(board, models) for board in found]
     caption = element("caption", "Mean relative L2 error on the test split, by task and model")
     table = element("table", caption, element("thead", head), element("tbody", rows, class_="plain"))
     return element(
@@ -75,8 +90,9 @@ def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
         element("h2", "All tasks"),
         element(
             "p",
-            "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings. "
-            "Lower is better; the best is bold. Models that are more often near the best stand further left.",
+            "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings, trained by the "
+            "data. Lower is better; the best is bold. Models that are more often near the best stand further left. Mean, persistence and "
+            "linear are no networks: they answer with the mean of the training data, with the initial state, and by least squares.",
             class_="soft",
         ),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label="All tasks"),
@@ -85,11 +101,11 @@ def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
 
 
 def _own(board: Board) -> dict[str, float]:
-    """Each model's least mean test error without changes of the user; models that diverged are not there."""
+    """Each model's mean test error as `is_plain` runs have it; models that diverged are not there."""
     errors: dict[str, float] = {}
     for runs in configurations(board):
         error = mean(runs, "test")
-        if not runs[0].changes and not diverged(runs) and error is not None:
+        if is_plain(runs[0]) and not diverged(runs) and error is not None:
             errors.setdefault(runs[0].model, error)
     return errors
 
@@ -100,17 +116,27 @@ def _standing(model: str, found: Sequence[Board]) -> tuple[float, str]:
     return -sum(nearness), model
 
 
-def _overview_row(board: Board, index: int, models: Sequence[str]) -> Markup:
+def _overview_row(board: Board, models: Sequence[str]) -> Markup:
     errors = _own(board)
-    best, there = min(errors.values(), default=None), {r.model for r in board.records if not r.changes}
+    best, there = min(errors.values(), default=None), {r.model for r in board.records if is_plain(r)}
     cells = [
         element("td", f"{errors[m]:.4g}", class_="best" if errors[m] == best else None)
         if m in errors
         else element("td", element("small", "diverged" if m in there else DASH))
         for m in models
     ]
-    link = element("a", board.task, href=f"#board-{index}")
-    return element("tr", element("th", link, " ", element("small", f"{board.scale}, {board.device}"), scope="row"), cells)
+    link = element("a", board.dataset, href=f"#{_place(board)}")
+    head = element("th", link, " ", element("small", _kind(board)), scope="row")
+    return element("tr", head, cells, data_task=board.task, data_device=board.device)
+
+
+def _kind(board: Board) -> str:
+    return f"{board.task.removeprefix(f'{board.dataset}/')}, {board.scale}, {board.device}"
+
+
+def _place(board: Board) -> str:
+    """The section's name in links, the same whatever else is on the page."""
+    return f"{board.task}-{board.scale}-{board.device}-{board.task_version}-{board.data_fingerprint[:8]}".replace("/", "-")
 
 
 def _profiles(found: Sequence[Board], models: Sequence[str], colours: Mapping[str, int]) -> Markup | None:
@@ -167,25 +193,26 @@ def _select(title: str, choices: Iterable[str], every: str | None = None) -> Mar
 
 
 def _sections(found: Sequence[Board], colours: Mapping[str, int]) -> list[Markup]:
-    return [_section(board, index, colours) for index, board in enumerate(found)]
+    nothing = element("p", "Nothing fits: choose less, or reset.", id="nothing", hidden=True)
+    return [nothing, *(_section(board, _place(board), colours) for board in found)]
 
 
-def _section(board: Board, index: int, colours: Mapping[str, int]) -> Markup:
-    kind = board.task.removeprefix(f"{board.dataset}/")
+def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
     groups = configurations(board)
     columns = _columns(board, groups)
     heads = [element("th", element("button", title, type="button"), scope="col", **about) for title, about, _ in columns]
-    rows = [_row(runs, columns, f"run-{index}-{row}") for row, runs in enumerate(groups)]
+    rows = [_row(runs, columns, f"{place}-{row}") for row, runs in enumerate(groups)]
     caption = element("caption", f"{board.task}, {board.scale}, {board.device}: a row for each configuration; column heads sort")
-    table = element("table", caption, element("thead", element("tr", heads, element("th", "", scope="col"))), rows)
+    table = element("table", caption, element("thead", element("tr", heads)), rows)
     return element(
         "section",
-        element("h2", board.dataset, " ", element("small", f"{kind}, {board.scale}, {board.device}")),
+        element("h2", board.dataset, " ", element("small", _kind(board)), id=f"{place}-name"),
         element("p", f"{state(board)}.", class_="soft"),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{board.task} on {board.device}"),
         _figures(groups, colours),
         class_="board",
-        id=f"board-{index}",
+        id=place,
+        aria_labelledby=f"{place}-name",
         data_task=board.task,
         data_device=board.device,
     )
@@ -196,11 +223,7 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
     words = {"class_": "words", "data_words": True}
     metrics = sorted({m for r in board.records for scores in r.scores.values() for m in scores}, key=lambda m: (m != METRIC, m))
     splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
-    scores = [
-        (split, {"data_metric": m, "data_split": split, "hidden": m != METRIC, "title": f"{m} on {split}"}, _scored(m, split, groups))
-        for m in metrics
-        for split in splits
-    ]
+    scores = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
     badges = [("verified", words, _verified)] if any(r.badge for r in board.records) else []
     costs = [column for column in COSTS if any(column[2]([r]) is not None for r in board.records)]
     numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in costs]
@@ -215,8 +238,19 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
     ]
 
 
+def _head(metric: str, split: str) -> dict[str, Any]:
+    """Of a score's column; rows come in the order of the first one."""
+    first = "ascending" if (metric, split) == (METRIC, SPLITS[0]) else None
+    about = {"data_metric": metric, "data_split": split, "title": f"{metric} on {split}", "aria_sort": first}
+    return about | {"hidden": not _is_shown(metric, split)}
+
+
+def _is_shown(metric: str, split: str) -> bool:
+    return metric == METRIC and split in SHOWN
+
+
 def _loss(record: Record) -> str:
-    return record.loss if record.labels is None else f"{record.loss}, {record.labels} labels"
+    return f"{record.loss}, {record.labels} labels" if record.labels else record.loss
 
 
 def _machine(record: Record) -> str:
@@ -233,17 +267,21 @@ def _verified(runs: Runs) -> Markup:
 
 
 def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
-    """The cell of a score: mean over seeds, with the standard deviation from three on."""
-    best = min((m for runs in groups if (m := mean(runs, split, metric)) is not None), default=None)
+    """The cell of a score: mean over seeds, with the standard deviation from three on. No residual is best: a small one says nothing."""
+    ranked = [runs for runs in groups if not diverged(runs) and metric != RESIDUAL]
+    best = min((m for runs in ranked if (m := mean(runs, split, metric)) is not None), default=None)
 
     def cell(runs: Runs) -> Markup:
-        error, found, hidden = mean(runs, split, metric), values(runs, split, metric), metric != METRIC
+        error, found, hidden = mean(runs, split, metric), values(runs, split, metric), not _is_shown(metric, split)
         if error is None:
             return element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split))
         spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
         mark = " saturated" if metric == METRIC and saturated(runs[0], split, error) else ""
-        about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best else None}
-        return element("td", f"{error:.4g}", element("small", spread + mark) if spread or mark else None, **about)
+        if metric == RESIDUAL and (own := runs[0].physics_floor.get(split)) is not None:
+            mark = f" reference's {own:.3g}"
+        lost = " diverged in part" if diverged(runs) else ""
+        about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best and not lost else None}
+        return element("td", f"{error:.4g}", element("small", spread + mark + lost) if spread or mark or lost else None, **about)
 
     return cell
 
@@ -297,12 +335,13 @@ def _row(runs: Runs, columns: Sequence[tuple[str, dict[str, Any], Any]], place: 
     """The configuration's row and, hidden below it, all that is known of its runs."""
     first = runs[0]
     changes = name(first).removeprefix(first.model)
-    head = element("th", first.model, element("small", changes) if changes else None, scope="row")
+    opens = {"title": "its runs: command, settings, machine, versions", "aria_expanded": "false", "aria_controls": place}
+    button = element("button", first.model, type="button", class_="details", **opens)
+    head = element("th", button, element("small", changes) if changes else None, scope="row")
     cells = [cell(runs) for _, _, cell in columns[1:]]
-    button = element("button", "details", type="button", class_="details", aria_expanded="false", aria_controls=place)
-    more = element("tr", element("td", _details(runs), colspan=len(columns) + 1), class_="more", id=place, hidden=True)
-    about = {"data_model": first.model.lower(), "data_loss": first.loss, "data_track": first.track}
-    return element("tbody", element("tr", head, cells, element("td", button)), more, **about)
+    more = element("tr", element("td", _details(runs), colspan=len(columns)), class_="more", id=place, hidden=True)
+    about = {"data_model": name(first).lower(), "data_loss": first.loss, "data_track": first.track}
+    return element("tbody", element("tr", head, cells), more, **about)
 
 
 def _details(runs: Runs) -> Markup:

@@ -57,7 +57,7 @@ def _short(pairs: Sequence[tuple[Board, Ladder]]) -> str:
         f"Of {networks} networks on {len(rows)} tasks, {counts['alone']} are faster than the solver that errs no more where one sample is "
         f"asked for alone, and {counts['batched']} in full batches. A network that errs less than every rung is set beside none."
     )
-    return "\n".join([f"## In short: {_device(pairs[0][1].machine)}", "", said, "", *_table(SUMMARY, rows), ""])
+    return "\n".join([f"## In short: {escaped(_device(pairs[0][1].machine))}", "", said, "", *_table(SUMMARY, rows), ""])
 
 
 def _matched(board: Board, ladder: Ladder) -> list[tuple[str, Record]]:
@@ -72,15 +72,13 @@ def _device(machine: Machine) -> str:
 def section(board: Board, ladder: Ladder) -> str:
     """What one task's ladder says of its models on one machine."""
     runs = _matched(board, ladder)
-    lines = [f"## {board.heading}", "", f"On {_device(ladder.machine)}, {_clock(ladder)}."]
+    lines = [f"## {escaped(board.heading)}", "", f"On {escaped(_device(ladder.machine))}, {_clock(ladder)}."]
     for way, title in WAYS.items():
         lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(title, run, way) for title, run in runs])]
     front = {rung.name: rung for way in WAYS for rung in ladder.front(way)}
     rungs = sorted(front.values(), key=lambda rung: -rung.error)
-    about = (
-        f"Errors are means over {ladder.samples} test samples; interpolation: {ladder.interpolation}. Training and validation data cost "
-    )
-    about += f"{seconds(ladder.generation_seconds)}: {ladder.generation}."
+    data = f"Training and validation data cost {seconds(ladder.generation_seconds)}: {ladder.generation}."
+    about = escaped(f"Errors are means over {ladder.samples} test samples; interpolation: {ladder.interpolation}. {data}")
     return "\n".join([*lines, "", "### The ladder", "", about, "", *_table(LADDER, [_rung_cells(rung) for rung in rungs]), ""])
 
 
@@ -104,7 +102,7 @@ def _said(runs: Sequence[tuple[str, Record]], way: Way) -> str:
         said.append(f"{_counted(len(slower), matches)} slower than the solver, by up to {_most((1 / slower[0][0], slower[0][1]))}")
     unmatched = len(runs) - len(matches)
     left = [f"{unmatched} err less than every rung"] if unmatched else []
-    return f"At equal error {'; '.join([*said, *left])}."
+    return escaped(f"At equal error {'; '.join([*said, *left])}.")
 
 
 def _most(found: tuple[float, str]) -> str:

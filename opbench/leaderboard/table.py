@@ -5,9 +5,11 @@ machine: where a table has several, letters keep them apart.
 """
 
 import math
+import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from opbench.config import printable
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.words import plain, rate, seconds
 from opbench.record import Machine, Match, Record, Way
+from opbench.shelf import common
 from opbench.statistics import MIN_SEEDS, compare, interval
 
 METRIC = "relative_l2"
@@ -36,14 +39,16 @@ ABOUT_BADGES = (
 )
 OVERVIEW = """# Leaderboards
 
-Mean relative L2 error on the test split of each task, over samples and seeds, of every model with its own settings under the task's budget;
-the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the
-same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited.
+Mean relative L2 error on the test split of each task, over samples and seeds, of every model with its own settings, trained by the data
+under the task's budget; the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine.
+[index.html](index.html) shows the same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never
+edited.
 """
 BY_LOSS = """## By loss
 
 The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read.
 """
+MARKS = re.compile(r"[\\|`*]|!(?=\[)|\](?=[\[(:])|^#")  # what makes Markdown of a text; an underscore within a word does not
 LOSSES = ("both", "data", "physics")
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
@@ -78,7 +83,18 @@ class Board:
 
     def mark(self, machine: Machine) -> str:
         """What tells the machine's seconds from another's, nothing where there is no other."""
-        return f" [{chr(ord('A') + self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
+        return f" [{_letters(self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
+
+    @cached_property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Heads, and cells by them: `configurations`, and among them the solver itself on the rungs that err no more than they do."""
+        return _table(self)
+
+
+def _letters(place: int) -> str:
+    """A to Z, then AA as in spreadsheets."""
+    more, last = divmod(place, 26)
+    return (_letters(more - 1) if more else "") + chr(ord("A") + last)
 
 
 def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Board]:
@@ -111,17 +127,16 @@ def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
 
 def columns(board: Board) -> tuple[str, ...]:
     """ALWAYS, and others where any row has them."""
-    return _table(board)[0]
+    return board.table[0]
 
 
 def rows(board: Board) -> list[tuple[str, ...]]:
-    """Cells by `columns`: `configurations`, and among them the solver itself on the rungs that err no more than they do."""
-    return _table(board)[1]
+    return board.table[1]
 
 
 def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     found = configurations(board)
-    baseline = max((runs for runs in found if _is_baseline(runs[0])), key=len, default=[])
+    baseline = min((runs for runs in found if _is_baseline(runs[0])), key=lambda runs: min(r.date for r in runs), default=[])
     models = [(_order(runs), _cells(board, runs, baseline)) for runs in found]
     solvers = [
         ((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder in board.ladders for rung in rungs(board, ladder)
@@ -212,8 +227,13 @@ def name(record: Record) -> str:
     return f"{record.model} ({told})" if told else record.model
 
 
+def is_plain(record: Record) -> bool:
+    """Whether a run is of a model with its own settings under the task's budget, by the data and all labels: what the overviews show."""
+    return record.loss == "data" and not record.changes and record.labels is None and record.tuned is None
+
+
 def _is_baseline(record: Record) -> bool:
-    return record.model == BASELINE and record.loss == "data" and not record.changes and record.labels is None and record.tuned is None
+    return record.model == BASELINE and is_plain(record)
 
 
 def diverged(runs: Sequence[Record]) -> int:
@@ -283,33 +303,33 @@ def floor(record: Record, split: str) -> float | None:
 
     The coarser grid has values of the test split.
     """
-    means = [field[METRIC]["mean"] for field in record.error_floor.get("test" if split == "coarser" else split, {}).values()]
-    return max(means) if means else None
+    fields = record.error_floor.get("test" if split == "coarser" else split, {}).values()
+    return max((field[METRIC]["mean"] for field in fields if "mean" in field.get(METRIC, {})), default=None)
 
 
 def state(board: Board) -> str:
     """Which data a table is of, and what is known of their own error."""
-    floors = {split: floor(board.records[0], split) for split in ("test", "ood", "finer")}
+    floors = {split: common(floor(record, split) for record in board.records) for split in ("test", "ood", "finer")}
     known = ", ".join(f"{split} {error:.1e}" for split, error in floors.items() if error is not None)
     return f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
 
 
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
-    heads, body = _table(board)
+    heads, body = board.table
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
     about = " ".join([ABOUT, *(words for head, words in (("latency", ABOUT_COST), ("verified", ABOUT_BADGES)) if head in heads)])
-    return "\n".join([f"## {board.heading}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
+    return "\n".join([f"## {escaped(board.heading)}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
 
 
 def escaped(cell: str) -> str:
-    """A cell that cannot end its column, its row or its table."""
-    return printable(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    """Text that stays what it is: no end of a column, a row or a table, no link, picture, code or tag."""
+    return MARKS.sub(r"\\\g<0>", printable(cell)).replace("<", "&lt;")
 
 
 def text(board: Board, mark: str = "") -> str:
     """The table for a terminal; the rows of the model `mark` are pointed at."""
-    heads, body = _table(board)
+    heads, body = board.table
     lines = [("", *heads), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in body)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -329,8 +349,8 @@ def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
 
 def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
     """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error; and one for every loss."""
-    models = sorted({r.model for board in all_boards for r in board.records if not r.changes})
-    parts = [OVERVIEW, *_overview(all_boards, models, lambda record: record.model), "", _spent(all_boards), ""]
+    models = sorted({r.model for board in all_boards for r in board.records if is_plain(r)})
+    parts = [OVERVIEW, *_overview(all_boards, models, lambda r: r.model if is_plain(r) else None), "", _spent(all_boards), ""]
     losses = [(board, {r.model for r in board.records if _by_loss(r) and r.loss != "data"}) for board in all_boards]
     if compared := [board for board, models in losses if models]:
         heads = sorted({str(head) for board, models in losses for r in board.records if r.model in models and (head := _by_loss(r))})

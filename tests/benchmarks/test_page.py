@@ -7,7 +7,8 @@ import pytest
 from opbench.leaderboard.page import write
 from opbench.leaderboard.table import boards, write_overview
 from opbench.leaderboard.table import write as write_tables
-from opbench.record import save, shelf
+from opbench.record import save
+from opbench.shelf import shelf
 from records import record
 
 TASKS, SEEDS, MODELS = 25, 4, 20
