@@ -96,6 +96,13 @@ def _arguments(cls: type[nn.Module], spec: Spec, settings: Mapping[str, Any]) ->
     return arguments
 
 
+def defaults(cls: type[nn.Module]) -> dict[str, Any]:
+    """What a plain module's constructor takes by default, without what opbench fills."""
+    filled = {"spec", "grid_shape", "in_channels", "c_in", "out_channels", "c_out", "dims", "ndim"}
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in filled}
+
+
 def _wants_coords(net: nn.Module) -> bool:
     parameters = [p for p in inspect.signature(net.forward).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return len(parameters) > 1 and (parameters[1].name == "coords" or parameters[1].default is inspect.Parameter.empty)

@@ -8,7 +8,7 @@ from typing import Any
 
 from opbench.errors import ConfigError
 from opbench.evaluation import OUT, evaluate
-from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, mean, middle
+from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, mean, middle
 from opbench.leaderboard.table import name as with_settings
 from opbench.planning import planned
 from opbench.record import Record
@@ -37,6 +37,11 @@ class Contest:
     def model(self) -> str:
         """As tables call it, with what was set."""
         return with_settings(self.mine[0])
+
+    @property
+    def every(self) -> dict[str, Runs]:
+        """The contest's own model first."""
+        return {self.model: self.mine, **self.others}
 
 
 def contests(
@@ -109,9 +114,9 @@ def heading(held: Contest) -> str:
 
 def caveats(held: Contest) -> list[str]:
     """What the numbers do not tell."""
-    few = [] if len(errors(held.mine)) >= MIN_SEEDS else [f"fewer than {MIN_SEEDS} seeds: no interval and no test is given"]
-    every = {held.model: held.mine, **held.others}
-    lost = [f"{diverged(runs)} of {len(runs)} runs of {name} diverged" for name, runs in every.items() if diverged(runs)]
+    short = [name for name, runs in held.every.items() if len(errors(runs)) < MIN_SEEDS]
+    few = [f"fewer than {MIN_SEEDS} seeds of {', '.join(short)}: no interval and no test is given"] if short else []
+    lost = [f"{diverged(runs)} of {len(runs)} runs of {name} diverged" for name, runs in held.every.items() if diverged(runs)]
     return [*few, *lost, *machines(held)]
 
 
@@ -197,7 +202,7 @@ def _worst(held: Contest) -> list[str]:
 def _splits(held: Contest) -> list[str]:
     lines = []
     for split in ("ood", "finer"):
-        ratios = {name: _growth(runs, split) for name, runs in {held.model: held.mine, **held.others}.items()}
+        ratios = {name: _growth(runs, split) for name, runs in held.every.items()}
         told = ", ".join(f"{name} {ratio:.3g}" for name, ratio in ratios.items() if ratio is not None)
         if ratios[held.model] is not None:
             lines.append(f"error on {split} over that on test: {told}")
@@ -238,7 +243,7 @@ def _best(held: Contest, metric: str) -> tuple[str, float] | None:
 
 
 def _rollouts(held: Contest) -> list[str]:
-    rolled = {name: runs[0].rollouts["test"] for name, runs in {held.model: held.mine, **held.others}.items() if "test" in runs[0].rollouts}
+    rolled = {name: runs[0].rollouts["test"] for name, runs in held.every.items() if "test" in runs[0].rollouts}
     told = "; ".join(
         f"{name} stable {r.stable:.0%}, correlated until {r.correlation_time:.3g}" for name, r in rolled.items() if r.correlation_time
     )
@@ -250,11 +255,16 @@ def summary(records: Sequence[Record], others: Sequence[Record]) -> str:
     first = records[0]
     rivals: dict[str, dict[int, Record]] = {}
     for record in sorted(others, key=lambda r: r.date):
-        own_budget = not record.changes and record.loss == "data" and record.labels is None
-        if _table(record) == _table(first) and record.configuration != first.configuration and own_budget:
-            rivals.setdefault(record.model, {})[record.seed] = record
+        if _table(record) == _table(first) and record.configuration != first.configuration and is_plain(record):
+            rivals.setdefault(_apart(record, first), {})[record.seed] = record
     held = Contest(first.task, first.scale, tuple(records), {name: tuple(runs.values()) for name, runs in sorted(rivals.items())}, 0)
     return "\n".join([verdict(held), *machines(held), *weaknesses(held)])
+
+
+def _apart(rival: Record, record: Record) -> str:
+    """The rival's name, by its source where only that tells it from the record: an earlier state of the same file."""
+    own = with_settings(rival)
+    return own if own != with_settings(record) else f"{own} (source {rival.source_sha256[:8]})"
 
 
 def _table(record: Record) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from opbench.find import known
 T = TypeVar("T")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 LARGEST = 1 << 26  # bytes of a JSON file that is read; a record of 10,000 samples has a tenth
+PYTHON = {"True": True, "False": False, "None": None}
 TOLD = 20  # faults of one value; what is wrong in more places is another kind of file
 
 
@@ -38,10 +39,16 @@ def validate_json(type_: type[T], text: str | bytes, source: str) -> T:
             return type_.model_validate_json(text)
         return TypeAdapter(type_).validate_json(text, strict=True)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        faults = [": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")))) for e in found]
+        found = error.errors(include_url=False)
+        faults = [": ".join(filter(None, (".".join(map(str, e["loc"])), _told(e)))) for e in found]
         more = f"; {len(faults) - TOLD} more" if len(faults) > TOLD else ""
         raise ConfigError(f"{source}: {printable('; '.join(faults[:TOLD]))}{more}") from error
+
+
+def _told(fault: Any) -> str:
+    """What was expected, and what came where that is a value that fits a line."""
+    came = "" if isinstance(fault["input"], (dict, list, bytes)) else f", got {fault['input']!r}"
+    return fault["msg"].removeprefix("Value error, ") + (came if len(came) <= 60 else f"{came[:60]}...")
 
 
 def read_json(path: Path, what: str) -> tuple[bytes, Any]:
@@ -82,11 +89,22 @@ def build(type_: type[T], settings: Mapping[str, Any], source: str) -> T:
 
 
 def literal(text: str) -> Any:
-    """A setting as typed on the command line: a TOML value, or else the bare text."""
+    """A setting as typed on the command line: a TOML value, one of Python's True, False and None, or else the bare text."""
+    if text in PYTHON:
+        return PYTHON[text]
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = tomllib.loads(f"value = {text}")["value"]
+        json.dumps(value)
+    except (tomllib.TOMLDecodeError, TypeError):  # a date is no setting's type, and its text may be one
         return text
+    return value
+
+
+def typed(value: Any) -> str:
+    """The text that `literal` reads as a value."""
+    if isinstance(value, str):
+        return value if literal(value) == value else json.dumps(value)
+    return "None" if value is None else json.dumps(value)
 
 
 def canonical(value: Any) -> Any:

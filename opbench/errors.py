@@ -1,5 +1,7 @@
 """Mistakes that a user can mend, each told in one line: what was expected, what came, what to do."""
 
+AGAIN = "stopped; run the same command again to go on"
+
 
 class OpbenchError(Exception):
     """A user's mistake; the command line prints it as one line and exits with `exit_code`."""

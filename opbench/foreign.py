@@ -46,6 +46,7 @@ def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:
         if array.shape != expected:
             raise DataError(
                 f"{path}: {name}: expected shape {expected}, got {array.shape}; write what {chosen.name} asks, sample by sample"
+                + (", without the initial time" if chosen.task.kind == "trajectory" else "")
             )
         if array.dtype.kind != "f":
             raise DataError(f"{path}: {name}: expected real numbers, got {array.dtype}; write float32 or float64")
@@ -53,6 +54,8 @@ def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:
 
 
 def _read(path: Path, fields: list[str]) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; give predictions as HDF5 (.h5, .hdf5) or NumPy (.npz)")
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
@@ -60,7 +63,8 @@ def _read(path: Path, fields: list[str]) -> dict[str, np.ndarray]:
         with h5py.File(path, "r") as file:
             return _taken(path, file, fields)
     except (OSError, ValueError, BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read as HDF5 or .npz ({error}); write it anew") from error
+        kind = "NumPy's .npz" if path.suffix == ".npz" else "HDF5"
+        raise DataError(f"{path}: expected {kind} with arrays of numbers, got a file that is none or is damaged; write it anew") from error
 
 
 def _taken(path: Path, file, fields: list[str]) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """What a run is before any data are there: arguments checked, model, loss and budget made ready, its identity known."""
 
 import datetime
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.build import Plain, build_model
-from opbench.config import canonical, fingerprint, validate
+from opbench.config import canonical, fingerprint, typed, validate
 from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.find import find, known
 from opbench.finetune import Finetuning
@@ -119,6 +120,10 @@ def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
             raise OpbenchError(
                 f"setting '{key}': expected model.<name>=<value>, or train.<name>, loss.<name>, finetune.<name>; say which it belongs to"
             )
+        try:
+            json.dumps(canonical(value), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{key}: expected a finite number, text, true or false, or a list of them; got {value!r}") from error
         parts[known("kind of setting", head, parts)][name] = value
     return tuple(parts.values())
 
@@ -224,7 +229,7 @@ def _command(
     words = ["opbench", "evaluate", "--model", model, "--task", task, "--scale", scale, "--loss", loss, "--seed", str(seed)]
     words += [] if labels is None else ["--labels", str(labels)]
     words += [] if finetune is None else ["--finetune", finetune]
-    return shlex.join([*words, "--device", place, *(f"--set={name}={value}" for name, value in settings.items())])
+    return shlex.join([*words, "--device", place, *(f"--set={name}={typed(value)}" for name, value in settings.items())])
 
 
 def _about_run(settings: Mapping[str, Any]) -> dict[str, Any]:

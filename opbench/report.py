@@ -75,7 +75,7 @@ def _shown(held: Contest, find: Find) -> tuple[dict[str, Shown], list[tuple[str,
     """Each model's first run with predictions beside its record; and, in words, what there is none of."""
     shown: dict[str, Shown] = {}
     missing: list[tuple[str, Sequence[Record]]] = []
-    for name, runs in {held.model: held.mine, **held.others}.items():
+    for name, runs in held.every.items():
         try:
             found = next(((run, specimens) for run in runs if (specimens := find(run)) is not None), None)
         except DataError as error:
@@ -111,7 +111,7 @@ def _curves(held: Contest, shown: Mapping[str, Shown]) -> Markup | None:
 
 
 def _growth(held: Contest, shown: Mapping[str, Shown], shades: Mapping[str, int]) -> Markup | None:
-    rolled = {name: runs[0].rollouts["test"] for name, runs in {held.model: held.mine, **held.others}.items() if "test" in runs[0].rollouts}
+    rolled = {name: runs[0].rollouts["test"] for name, runs in held.every.items() if "test" in runs[0].rollouts}
     if rolled:
         words = "Error of a model that is fed its own output, against time: mean over the test samples."
         curves = {name: _curve(roll.times, roll.errors.get(METRIC, ()), positive=True) for name, roll in rolled.items()}

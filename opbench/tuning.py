@@ -5,7 +5,6 @@ every whole number above one among the model's settings (widths, layers, modes) 
 A default of None, which stands for a number that the model takes from the grid, is searched around that number.
 """
 
-import dataclasses
 import importlib.util
 import math
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opbench.build import build_model
+from opbench.build import Plain, build_model, defaults
 from opbench.config import fingerprint
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError
 from opbench.evaluation import OUT, exact_convolutions, shown
@@ -47,13 +46,17 @@ def space(run: Planned, fixed: Mapping[str, Any]) -> dict[str, tuple[float, floa
     """What is searched, by name: default, lower and upper end; whole numbers are int. What the user has fixed is not."""
     rate = run.training.learning_rate or run.operator.learning_rate
     found: dict[str, tuple[float, float, float]] = {RATE: (rate, rate / RATE_FACTOR, rate * RATE_FACTOR)}
-    config = run.operator.config
-    for field in dataclasses.fields(config) if dataclasses.is_dataclass(config) else ():
-        default = getattr(config, field.name)
-        default = _meant(run.operator, field.name) if default is None else default
+    for name, default in _settings(run.operator).items():
         if type(default) is int and default > 1:
-            found[f"model.{field.name}"] = (default, max(1, default // COUNT_FACTOR), default * COUNT_FACTOR)
+            found[f"model.{name}"] = (default, max(1, default // COUNT_FACTOR), default * COUNT_FACTOR)
     return {name: ends for name, ends in found.items() if name not in fixed}
+
+
+def _settings(operator: OperatorModel) -> dict[str, Any]:
+    """A model's settings as they are, a number that None stands for among them; of a plain module what its constructor takes."""
+    if isinstance(operator, Plain):
+        return defaults(type(operator.net)) | operator.config
+    return {name: _meant(operator, name) if value is None else value for name, value in vars(operator.config).items()}
 
 
 def _meant(operator: OperatorModel, name: str) -> int | None:

@@ -43,7 +43,7 @@ def test_who_wins_is_said_by_the_interval_and_left_open_where_it_holds_one():
 def test_below_three_seeds_means_alone_decide_and_no_interval_is_given():
     found = Contest("t", "mini", runs("mine", SAMPLES, count=2), {"fno": runs("fno", [2 * e for e in SAMPLES], count=2)}, 0)
     assert verdict(found) == "mine is better than fno"
-    assert "fewer than 3 seeds: no interval and no test is given" in text(found)
+    assert "fewer than 3 seeds of mine, fno: no interval and no test is given" in text(found)
     assert " to " not in text(found).splitlines()[4]
 
 
@@ -110,6 +110,17 @@ def test_a_summary_takes_rows_of_the_same_table_with_the_tasks_own_budget_only()
     assert words.splitlines()[0] == "mine is better than fno"
     assert "elsewhere" not in words
     assert "changed" not in words
+
+
+def test_a_summary_tells_a_run_from_the_models_defaults_and_from_an_earlier_state_of_its_file():
+    changed = runs("fno", [4 * e for e in SAMPLES], changes={"model.width": 8}, settings={"width": 8})
+    words = summary(changed, [*changed, *runs("fno", SAMPLES)]).splitlines()
+    assert words[0] == "fno (model.width = 8) is worse than fno"
+    grown = runs("same.py:Net", SAMPLES, source_sha256="a" * 64)
+    earlier = runs("same.py:Net", [2 * e for e in SAMPLES], source_sha256="b" * 64)
+    words = summary(grown, [*grown, *earlier])
+    assert words.splitlines()[0] == "same.py:Net is better than same.py:Net (source bbbbbbbb)"
+    assert "worst samples of test: 11 (0.21)" in words
 
 
 def test_what_has_a_record_is_not_trained_again(tmp_path):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from opbench.config import Frozen, build, fingerprint, literal, load_toml
+from opbench.config import Frozen, build, fingerprint, literal, load_toml, typed
 from opbench.errors import ConfigError, UnknownName
 
 
@@ -62,6 +62,24 @@ def test_settings_replace_defaults_and_keep_their_types():
 )
 def test_a_setting_from_the_command_line_has_its_natural_type(text, value):
     assert literal(text) == value
+
+
+@pytest.mark.parametrize("text", ["False", "None", "1979-05-27"])
+def test_pythons_words_are_what_they_are_in_python_and_a_date_is_text(text):
+    assert literal(text) == {"False": False, "None": None}.get(text, text)
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, None, 3, 0.5, 1e-7, "gelu", "true", "None", "64", "a b", 'a "b"', [1, 2], ["a", "b"], [True]]
+)
+def test_what_is_typed_is_read_as_the_value_it_was_typed_for(value):
+    assert literal(typed(value)) == value
+    assert type(literal(typed(value))) is type(value)
+
+
+def test_a_fault_says_what_came(tmp_path):
+    with pytest.raises(ConfigError, match=r"rate: Input should be a valid number, got 'fast'; names"):
+        load_toml(write(tmp_path, 'rate = "fast"\nnames = [1]\ninner = {size = 1}'), Outer)
 
 
 def test_fingerprints_depend_on_content_alone():

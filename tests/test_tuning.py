@@ -74,6 +74,21 @@ def test_the_rate_and_whole_numbers_above_one_are_searched_around_their_defaults
     assert space(faster, {"train.learning_rate": 1e-2}) == {"model.width": (6, 3, 12)}
 
 
+class Wide(torch.nn.Module):
+    def __init__(self, in_channels, out_channels=9, width=6, kernel=3, act=torch.tanh, share=0.5):
+        super().__init__()
+        self.layer = torch.nn.Conv1d(in_channels, out_channels, 1)
+
+    def forward(self, given):
+        return self.layer(given)
+
+
+def test_a_users_own_module_is_searched_by_what_its_constructor_takes(home):
+    run = planned(Wide, str(home / "tiny.toml"), settings={"model.kernel": 5}, device="cpu")
+    found = space(run, {"model.kernel": 5})
+    assert {name: ends for name, ends in found.items() if name.startswith("model.")} == {"model.width": (6, 3, 12)}
+
+
 @pytest.mark.parametrize(
     ("model", "task", "modes"), [("fast_fno", "burgers_1d", 16), ("fno", "gray_scott_2d", 12), ("ifno", "euler_1d", 16)]
 )

@@ -2,17 +2,26 @@
 
 import signal
 import sys
+from typing import Any
 
 import click
 
 from opbench.cli import boards, data, runs  # noqa: F401  (their commands join the group)
 from opbench.cli._shared import opbench
-from opbench.errors import Interrupted, OpbenchError
+from opbench.errors import AGAIN, Interrupted, OpbenchError
 
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's stop leaves a resumable state, as Ctrl-C does
+    heard: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)  # a job scheduler's stop leaves a resumable state, as Ctrl-C does
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
+        signal.signal(signal.SIGINT, interrupt)
     try:
         opbench.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -22,11 +31,15 @@ def main() -> None:
     except OpbenchError as error:
         _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped; run the same command again to go on", Interrupted.exit_code)
+        _fail(AGAIN, Interrupted.exit_code)
     except BrokenPipeError:
         sys.exit(141)  # the reader of our output has left, as `head` does
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}; free it or choose another place, and run the command again", 2)
+    except Exception:
+        if not heard:
+            raise
+        _fail(AGAIN, Interrupted.exit_code)  # a library that was being imported made another error of it
 
 
 def _fail(message: str, code: int) -> None:

@@ -100,6 +100,11 @@ def bars():
         yield show
 
 
+def listed(text: str) -> list[str]:
+    """Names by comma."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:

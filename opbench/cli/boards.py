@@ -30,6 +30,7 @@ def table(task: str | None, out: Path) -> None:
     from opbench.leaderboard.table import boards, text, write, write_overview
     from opbench.shelf import shelf, shipped
 
+    task = in_records(task)
     records, faults = shelf(shipped(), out / "records")
     climbed, odd = ladders(out)
     faults += odd
@@ -68,6 +69,7 @@ def labels(task: str | None, out: Path) -> None:
     from opbench.leaderboard.table import boards
     from opbench.shelf import shelf, shipped
 
+    task = in_records(task)
     records, faults = shelf(shipped(), out / "records")
     studies = [(board, found) for board in boards(records) if (found := curves(board))]
     if task is not None:
@@ -85,7 +87,7 @@ def labels(task: str | None, out: Path) -> None:
 @opbench.command()
 @click.option("--task", "-t", type=DATASET, required=True, help="A dataset for its first task with records, or dataset/task.")
 @click.option("--scale", type=SCALE, help="[default: the first with records]")
-@click.option("--device", type=Name("cpu|cuda", lambda: ["cpu", "cuda"]), help="[default: the first with records]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: the first with records]")
 @shared.out("Where records/ lies.")
 def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
     """Draw error against latency, throughput, parameters and training time, with the solver's own curve, from records."""
@@ -96,6 +98,7 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
     records, faults = shelf(shipped(), out / "records")
     climbed, odd = ladders(out)
     found = boards((record for record in records if record.cost is not None), climbed)
+    task = str(in_records(task))
     known("task with records of what a model costs", task, {name for board in found for name in (board.task, board.dataset)})
     named = [board for board in found if task in (board.task, board.dataset)]
     fitting = [board for board in named if scale in (None, board.scale) and device in (None, board.device)]
@@ -240,6 +243,21 @@ def records_of(out: Path) -> list:
     from opbench.shelf import read_records, shipped
 
     return list(read_records(shipped(), out / "records"))
+
+
+def require_whole(out: Path) -> None:
+    """Raises what is wrong with a record or a ladder there: told before hours of training, not after."""
+    records_of(out)
+    for fault in ladders(out)[1]:
+        raise fault
+
+
+def in_records(task: str | None) -> str | None:
+    """A task as records call it, where a recipe's path is given: path/to/mine.toml or path/to/mine.toml/kind."""
+    if task is None or ".toml" not in task:
+        return task
+    path, _, kind = task.partition(".toml")
+    return Path(path).name + kind
 
 
 def ladders(out: Path) -> tuple[list, list[OpbenchError]]:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from opbench.cli import _shared as shared
-from opbench.cli._shared import LOSS, bars, opbench, setting
-from opbench.cli.boards import ladders, records_of
-from opbench.errors import Interrupted
+from opbench.cli._shared import LOSS, bars, listed, opbench, setting
+from opbench.cli.boards import ladders, records_of, require_whole
+from opbench.errors import AGAIN, Interrupted
 
 
 @opbench.command()
@@ -36,7 +36,7 @@ def evaluate(
     """Train a model on a task, score it, write a record, print its row among the baselines."""
     from opbench.evaluation import evaluate as run
 
-    records_of(out)  # a broken one is told before hours of training, not after
+    require_whole(out)
     options |= {"settings": dict(setting(text) for text in settings), "out": out}
     records = []
     with bars() as show:
@@ -44,9 +44,9 @@ def evaluate(
             try:
                 with redirect_stdout(sys.stderr):  # what a user's model prints is no part of a record
                     records.append(run(model, task, seed=number, report=show, progress=_epochs(show, f"{model}, seed {number}"), **options))
-            except Interrupted as stop:
+            except (Interrupted, KeyboardInterrupt) as stop:
                 left = f", with --seed {number} --seeds {seed + seeds - number} for the seeds that are left" if seeds else ""
-                raise Interrupted(f"{stop}{left}") from stop
+                raise Interrupted(f"{str(stop) or AGAIN}{left}") from stop
     if as_json:
         click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
     else:
@@ -106,14 +106,14 @@ def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out
     from opbench.evaluation import evaluate as train
     from opbench.report import write
 
-    records_of(out)  # a broken one is told before hours of training, not after
+    require_whole(out)
     chosen = dict(setting(text) for text in settings)
     with bars() as show, redirect_stdout(sys.stderr):
 
         def run(name: str, task: str, *, seed: int, **more: Any) -> Any:
             return train(name, task, seed=seed, report=show, progress=_epochs(show, f"{name} on {task}, seed {seed}"), **more)
 
-        held = contests(model, against.split(","), tasks.split(","), settings=chosen, out=out, run=run, **options)
+        held = contests(model, listed(against), listed(tasks), settings=chosen, out=out, run=run, **options)
     for one in held:
         click.echo(text(one))
     for line in overall(held):
@@ -130,7 +130,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
 
     place_among_baselines(records[-1], out=out, **as_run)
     board = next(b for b in boards(records_of(out), ladders(out)[0]) if records[-1].fingerprint in [r.fingerprint for r in b.records])
-    click.echo(text(board, mark=records[-1].model))
+    click.echo(text(board, mark=records[-1].configuration))
     click.echo(summary(records, board.records))
     for record in records:
         if record.status == "diverged":

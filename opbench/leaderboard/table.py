@@ -86,8 +86,9 @@ class Board:
         return f" [{_letters(self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
 
     @cached_property
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Heads, and cells by them: `configurations`, and among them the solver itself on the rungs that err no more than they do."""
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
+        """Heads; cells by them: `configurations`, and among them the solver itself on the rungs that err no more than they do; and of each
+        row the configuration, nothing where it is the solver's."""
         return _table(self)
 
 
@@ -134,16 +135,16 @@ def rows(board: Board) -> list[tuple[str, ...]]:
     return board.table[1]
 
 
-def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
     found = configurations(board)
     baseline = min((runs for runs in found if _is_baseline(runs[0])), key=lambda runs: min(r.date for r in runs), default=[])
-    models = [(_order(runs), _cells(board, runs, baseline)) for runs in found]
+    models = [(_order(runs), _cells(board, runs, baseline), runs[0].configuration) for runs in found]
     solvers = [
-        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung)) for ladder in board.ladders for rung in rungs(board, ladder)
+        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung), "") for ladder in board.ladders for rung in rungs(board, ladder)
     ]
-    cells = [row for _, row in sorted([*models, *solvers], key=lambda entry: entry[0])]
+    _, cells, whose = zip(*sorted([*models, *solvers], key=lambda entry: entry[0]), strict=True)
     heads = tuple(head for head in models[0][1] if head in ALWAYS or any(row.get(head, "-") != "-" for row in cells))
-    return heads, [tuple(row.get(head, "-") for head in heads) for row in cells]
+    return heads, [tuple(row.get(head, "-") for head in heads) for row in cells], list(whose)
 
 
 def rungs(board: Board, ladder: Ladder) -> list[Rung]:
@@ -316,7 +317,7 @@ def state(board: Board) -> str:
 
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
-    heads, body = board.table
+    heads, body, _ = board.table
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
     about = " ".join([ABOUT, *(words for head, words in (("latency", ABOUT_COST), ("verified", ABOUT_BADGES)) if head in heads)])
     return "\n".join([f"## {escaped(board.heading)}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
@@ -327,10 +328,10 @@ def escaped(cell: str) -> str:
     return MARKS.sub(r"\\\g<0>", printable(cell)).replace("<", "&lt;")
 
 
-def text(board: Board, mark: str = "") -> str:
-    """The table for a terminal; the rows of the model `mark` are pointed at."""
-    heads, body = board.table
-    lines = [("", *heads), *((">" if row[0].split(" (")[0] == mark else "", *row) for row in body)]
+def text(board: Board, mark: str | None = None) -> str:
+    """The table for a terminal; the row of the configuration `mark` is pointed at."""
+    heads, body, whose = board.table
+    lines = [("", *heads), *((">" if configuration == mark else "", *row) for row, configuration in zip(body, whose, strict=True))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
     return "\n".join([printable(board.heading), *cells, ""])
