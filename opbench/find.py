@@ -5,15 +5,18 @@ import difflib
 import importlib
 import importlib.util
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from opbench.errors import OpbenchError, UnknownName
 
 T = TypeVar("T")
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).resolve().parent
+NEIGHBOURS: set[str] = set()  # modules that a user's file brought along
 
 
 def names(room: str) -> list[str]:
@@ -43,6 +46,8 @@ def find(room: str, name: str, base: type[T]) -> type[T]:
     A named class of the user's own need not derive from `base`: the caller adapts it or refuses it.
     Raises UnknownName for an unknown name, OpbenchError for a file that cannot be imported.
     """
+    if name.endswith(".py"):
+        raise UnknownName(f"{name}: expected a class of that file; name it as {name}:Class")
     if ":" in name:
         place, _, attribute = name.rpartition(":")
         return _attribute(_import_file(place) if place.endswith(".py") else _import(place), attribute, name)
@@ -54,25 +59,44 @@ def find(room: str, name: str, base: type[T]) -> type[T]:
     return classes[0]
 
 
-def _attribute(module, attribute: str, name: str):
+def _attribute(module: ModuleType, attribute: str, name: str) -> type:
     if isinstance(found := getattr(module, attribute, None), type):
         return found
-    classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+    classes = sorted(key for key, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__)
     near = difflib.get_close_matches(attribute, classes, n=1, cutoff=0.5)
-    raise UnknownName(f"{name}: no class '{attribute}' there" + (f"; did you mean '{near[0]}'?" if near else ""))
+    hint = f"did you mean '{near[0]}'?" if near else f"its classes are {', '.join(classes) or '(none)'}"
+    raise UnknownName(f"{name}: no class '{attribute}' there; {hint}")
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[None]:
-    """A user's module may import its neighbours."""
-    sys.path.insert(0, str(folder))
+def _beside(*folders: Path) -> Iterator[None]:
+    """A user's module may import its neighbours below these folders, as they are now: those of an earlier import are forgotten."""
+    for name in NEIGHBOURS:
+        sys.modules.pop(name, None)
+    NEIGHBOURS.clear()
+    importlib.invalidate_caches()
+    before, path = set(sys.modules), [str(folder) for folder in folders]
+    sys.path[:0] = path
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        for folder in path:
+            sys.path.remove(folder)
+        NEIGHBOURS.update(name for name in set(sys.modules) - before if any(_is_below(sys.modules[name], folder) for folder in folders))
 
 
-def _import(module: str):
+def _is_below(module: ModuleType, folder: Path) -> bool:
+    """Whether it is a user's own: no library that is installed below the folder, nor opbench."""
+    place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None)
+    return place is not None and Path(place).resolve().is_relative_to(folder.resolve()) and not installed(Path(place))
+
+
+def installed(path: Path) -> bool:
+    """Whether a file is of a library, or of opbench."""
+    return bool({"site-packages", "dist-packages"} & set(path.parts)) or path.resolve().is_relative_to(PACKAGE)
+
+
+def _import(module: str) -> ModuleType:
     try:
         with _beside(Path.cwd()):
             return importlib.import_module(module)
@@ -80,20 +104,39 @@ def _import(module: str):
         raise OpbenchError(f"{module}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _import_file(path: str):
-    file = Path(path)
+def _import_file(path: str) -> ModuleType:
+    """A file as a module of its package, where it lies in one, so that it may import relatively; else as one of its own."""
+    file = Path(path).resolve()
     if not file.is_file():
         raise OpbenchError(f"{path}: no such file; give path/to/file.py:Class")
-    spec = importlib.util.spec_from_file_location(f"opbench_user_{file.stem}", file)
+    root, packages = _packages(file)
+    try:
+        with _beside(file.parent, root):
+            if packages and packages[0] not in sys.modules and file.stem.isidentifier():
+                return importlib.import_module(".".join([*packages, file.stem]).removesuffix(".__init__"))
+            return _alone(file)
+    except (Exception, SystemExit) as error:
+        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        raise OpbenchError(f"{path}: cannot be imported{line}: {type(error).__name__}: {error}") from error
+
+
+def _packages(file: Path) -> tuple[Path, list[str]]:
+    """The folder that a file's outermost package lies in, and the packages around the file, the outermost first."""
+    root, packages = file.parent, []
+    while (root / "__init__.py").is_file():
+        root, packages = root.parent, [root.name, *packages]
+    return root, packages
+
+
+def _alone(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"opbench_user_{file.stem.replace('.', '_')}_{zlib.crc32(bytes(file)):08x}", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses of the user's file look their module up
     try:
-        with _beside(file.resolve().parent):
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        spec.loader.exec_module(module)
+    except BaseException:
         del sys.modules[spec.name]
-        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-        raise OpbenchError(f"{path}: cannot be imported{line}: {type(error).__name__}: {error}") from error
+        raise
     return module

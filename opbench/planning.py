@@ -35,7 +35,8 @@ Second = tuple[Loss, str, LossSettings, Finetuning, Residual | None]
 class Planned:
     """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known.
 
-    second: what `finetuned_scores` is given of a second stage, if there is one.
+    second: what `finetuned_scores` is given of a second stage, if there is one. files: those that its source_sha256 is of, by name; none
+    where the model was written in a notebook.
     """
 
     chosen: Problem
@@ -46,6 +47,7 @@ class Planned:
     second: Second | None
     place: str
     about: dict[str, Any]
+    files: dict[str, Path]
 
     @property
     def identity(self) -> str:
@@ -58,11 +60,6 @@ class Planned:
     def network(self) -> Normalized:
         """The model, untrained, in physical units."""
         return Normalized(self.operator, mollifier(self.chosen, self.loss_settings, self.place)).to(self.place)
-
-    @property
-    def files(self) -> list[Path]:
-        """Those that its source_sha256 is of; none where the model was written in a notebook."""
-        return files(_author(self.operator))
 
 
 def planned(
@@ -108,7 +105,7 @@ def planned(
         "training": canonical(training),
         "seed": seed,
     }
-    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about)
+    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about, files(_author(operator)))
 
 
 def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from opbench.config import fingerprint
+from opbench.find import installed
 from opbench.provenance import sha256
 
 
@@ -16,30 +17,56 @@ def source_sha256(cls: type) -> str:
     if not found:
         codes = [marshal.dumps(f.__code__, 2).hex() for f in vars(cls).values() if inspect.isfunction(f)]
         return fingerprint(codes)  # marshal's version 2: later ones depend on reference counts
-    return fingerprint({path.name: sha256(path) for path in found})
+    return fingerprint({name: sha256(path) for name, path in found.items()})
 
 
-def files(cls: type) -> list[Path]:
-    """The file in which a class is written and the files beside it that it imports; none of a notebook's cell."""
+def files(cls: type) -> dict[str, Path]:
+    """The file in which a class is written and those of its author's that it imports; none of a notebook's cell.
+
+    By their paths below the folder that holds the file, or its outermost package. Of a library's class: the files beside it alone.
+    """
     home = sys.modules[cls.__module__]
     if getattr(home, "__file__", None) is None:
-        return []
+        return {}
+    file = Path(str(home.__file__)).resolve()
+    root = file.parent if installed(file) else file.parents[home.__name__.count(".") + (file.name == "__init__.py")]
+    follow = _beside if installed(file) else _below
     found: dict[str, Path] = {}
-    waiting = [Path(str(home.__file__))]
+    waiting = [file]
     while waiting:
         path = waiting.pop()
-        if path.name not in found and path.is_file():
-            found[path.name] = path
-            waiting += [path.with_name(f"{name}.py") for name in imported(path)]
-    return list(found.values())
+        name = path.relative_to(root).as_posix()
+        if name not in found and path.is_file():
+            found[name] = path
+            waiting += follow(path, root)
+    return found
 
 
-def imported(path: Path) -> set[str]:
-    """The last words of all that a file's import statements name, functions' own imports among them."""
-    names = set()
+def _beside(path: Path, root: Path) -> list[Path]:
+    """Files in the same folder that the last words of a file's imports name."""
+    words = {name.rpartition(".")[2] for _, name in _imports(path)}
+    return [root / f"{word}.py" for word in words]
+
+
+def _below(path: Path, root: Path) -> list[Path]:
+    """Where below `root` what a file imports would lie, packages with their __init__.py; its own packages too, which are run with it."""
+    found = [folder / "__init__.py" for folder in path.parents if folder.is_relative_to(root) and folder != root]
+    for level, name in _imports(path):
+        folder = path.parents[level - 1] if level else root
+        if folder.is_relative_to(root):
+            for word in filter(None, name.split(".")):
+                found += [folder / f"{word}.py", folder / word / "__init__.py"]
+                folder /= word
+    return found
+
+
+def _imports(path: Path) -> set[tuple[int, str]]:
+    """What a file's import statements name, those of its functions among them: how many dots before it, and the dotted name."""
+    found: set[tuple[int, str]] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.name.rpartition(".")[2] for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.rpartition(".")[2])
-    return names
+        if isinstance(node, ast.Import):
+            found |= {(0, alias.name) for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            found |= {(node.level, module), *((node.level, f"{module}.{alias.name}") for alias in node.names)}
+    return found

@@ -17,7 +17,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from opbench.atomic import on_disk, replacing
 from opbench.config import printable
 from opbench.errors import DataError, OpbenchError
-from opbench.find import names
+from opbench.find import find, names
+from opbench.model import OperatorModel
 from opbench.provenance import sha256
 from opbench.record import NAME, Record, read_record
 from opbench.reproduce import checked, checkpoint
@@ -28,7 +29,7 @@ MOST = 64  # files
 DIRECTORY = 1 << 16  # bytes of an archive's list of files
 MODEL = "model"
 PART = NAME[1:-1]
-MEMBER = re.compile(rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|{MODEL}/{PART}\.py")
+MEMBER = re.compile(rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|{MODEL}/(?:{PART}/)*{PART}\.py")
 END, LOCATOR = b"PK\x05\x06", b"PK\x06\x07"  # APPNOTE.TXT 4.3.16 and 4.3.15: the end of the list, and that a longer one is elsewhere
 
 
@@ -47,18 +48,33 @@ def submit(path: Path, *, model: str | None = None, weights: Path | None = None,
     packed. weights: the checkpoint, where it does not lie where the run left it.
     Raises DataError, also where another archive has that name, OpbenchError and its kinds.
     """
-    record = read_record(path)
+    record, archive = read_record(path), out / f"{path.stem}.zip"
     weights = weights or checkpoint(path, record)
     run = checked(record, weights, model=model, device="cpu")
     members = {f"records/{record.dataset}/{path.name}": path, f"runs/{record.dataset}/{record.stem}/{WEIGHTS}": weights}
     if _foreign(record):
-        members |= {f"{MODEL}/{file.name}": file for file in run.files}
+        _require_complete(run.files, str(model), archive)
+        members |= {f"{MODEL}/{name}": file for name, file in run.files.items()}
     sizes = {name: file.stat().st_size for name, file in sorted(members.items())}
-    archive = out / f"{path.stem}.zip"
     if fault := _fault([*sizes], sum(sizes.values())):
         raise DataError(f"{archive}: cannot be packed: {fault}")
     _write(archive, {name: members[name] for name in sizes})
     return Submission(archive, sizes, record)
+
+
+def _require_complete(files: Mapping[str, Path], model: str, archive: Path) -> None:
+    """Raises OpbenchError where the class cannot be imported from its files alone."""
+    with TemporaryDirectory() as scratch:
+        for name, file in files.items():
+            (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(scratch) / name).write_bytes(file.read_bytes())
+        try:
+            find("models", f"{scratch}/{next(iter(files))}:{model.rpartition(':')[2]}", OperatorModel)
+        except OpbenchError as error:
+            told = str(error).replace(f"{scratch}/", "")
+            raise OpbenchError(
+                f"{archive}: cannot be packed: with {', '.join(files)} alone, {told}; put what it imports into its folder or below"
+            ) from error
 
 
 def _write(path: Path, members: Mapping[str, Path]) -> None:

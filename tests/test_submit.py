@@ -17,13 +17,15 @@ import opbench
 from opbench.badge import award
 from opbench.cli import opbench as commands
 from opbench.errors import ConfigError, DataError, OpbenchError
+from opbench.find import find
 from opbench.leaderboard.page import render
 from opbench.leaderboard.table import boards, columns, markdown
 from opbench.leaderboard.table import rows as rows_of
 from opbench.record import read_record, save
 from opbench.reproduce import checkpoint, verify
 from opbench.shelf import shelf
-from opbench.submission import opened, submit
+from opbench.source import files
+from opbench.submission import _fault, _require_complete, opened, submit
 from records import record
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +120,22 @@ def test_a_model_of_opbenchs_own_brings_no_code_and_needs_none_named(baseline, t
         assert laid.read_bytes() == baseline.read_bytes()
 
 
+def test_a_package_is_packed_as_it_lies_and_what_its_files_alone_cannot_run_is_not(tmp_path):
+    """By the two steps of submit that a training would only delay."""
+    net = "import torch\nfrom .sub.layers import SIZE\nclass Net(torch.nn.Module):\n    size = SIZE\n"
+    hidden = "import importlib\nSIZE = importlib.import_module('pkg.' + 'hidden').SIZE\n"
+    for name, text in {"__init__.py": "", "model.py": net, "sub/layers.py": "SIZE = 1\n", "hidden.py": "SIZE = 1\n"}.items():
+        (tmp_path / "pkg" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pkg" / name).write_text(text)
+    held = files(find("models", f"{tmp_path}/pkg/model.py:Net", object))
+    assert set(held) == {"pkg/__init__.py", "pkg/model.py", "pkg/sub/layers.py"}
+    assert _fault([*(f"model/{name}" for name in held), "records/a/b.json", "runs/a/b/weights.safetensors"], 1) is None
+    _require_complete(held, "pkg/model.py:Net", tmp_path / "a.zip")
+    held["pkg/sub/layers.py"].write_text(hidden)
+    with pytest.raises(OpbenchError, match=r"a\.zip: cannot be packed: with pkg/model\.py, .* alone, pkg/model\.py: cannot be imported"):
+        _require_complete(held, "pkg/model.py:Net", tmp_path / "a.zip")
+
+
 def test_packing_twice_gives_the_same_bytes_and_other_content_is_never_overwritten(home, path, archive, tmp_path):
     again = submit(path, model=f"{home}/mine.py:Net", out=tmp_path).archive
     assert again.read_bytes() == archive.read_bytes()
@@ -135,6 +153,7 @@ def test_what_verify_would_refuse_is_not_packed(home, path, baseline, tmp_path):
         submit(path, model=f"{home}/mine.py:Net", weights=checkpoint(baseline, read_record(baseline)), out=tmp_path / "out")
     with pytest.raises(DataError, match="no checkpoint there"):
         submit(path, model=f"{home}/mine.py:Net", weights=tmp_path / "none", out=tmp_path / "out")
+    (tmp_path / "layers_beside.py").write_text(BESIDE)
     (tmp_path / "mine.py").write_text(NET + "# changed since")
     with pytest.raises(DataError, match="makes another source_sha256"):
         submit(path, model=f"{tmp_path}/mine.py:Net", out=tmp_path / "out")

@@ -402,10 +402,12 @@ PARETO = (
 
 
 def _pareto(groups: Sequence[Runs], colours: Mapping[str, int], label: str, cost: Any) -> Markup | None:
-    points, shades = {}, {}
+    """Each model and each of its settings once, with the loss and labels that err least."""
+    points, shades, drawn = {}, {}, set()
     for runs in groups:
         error, price, title = mean(runs, "test"), cost(runs), _title(runs[0])
-        if error and price and title not in points:
+        if error and price and (own := name(runs[0])) not in drawn:
+            drawn.add(own)
             points[title], shades[title] = (price, error), colours[runs[0].model]
     if len(points) < 2:
         return None
