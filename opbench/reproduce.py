@@ -128,8 +128,15 @@ def retrain(
 
 
 def checkpoint(path: Path, record: Record) -> Path:
-    """Where a record's weights lie when nobody says: beside its records/, in runs/<dataset>/<the record's name>/."""
-    return path.resolve().parents[2] / "runs" / record.dataset / record.stem / WEIGHTS
+    """Where a record's weights lie when nobody says: beside its records/, in runs/<dataset>/<the record's name>/.
+
+    Those of a repeated run may lie where its first run's were: there they were put once, each over the other.
+    """
+    runs = path.resolve().parents[2] / "runs" / record.dataset
+    own, first = (runs / name / WEIGHTS for name in (path.resolve().stem, record.stem))
+    if own != first and not own.exists() and first.is_file() and sha256(first) == record.weights_sha256:
+        return first
+    return own
 
 
 def _arguments(record: Record, model: str | None, task: str | None, device: str | None = None) -> dict[str, Any]:

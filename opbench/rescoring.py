@@ -14,8 +14,8 @@ from opbench.metrics import versions
 from opbench.provenance import machine
 from opbench.record import Machine, Record, Trained, read_record, save
 from opbench.reproduce import checked, checkpoint, compared, restored
+from opbench.runs import claimed
 from opbench.scoring import scores
-from opbench.train import WEIGHTS
 
 NOW = ("date", "source_sha256", "provenance", "opbench", "commit", "dirty", "versions")
 
@@ -52,9 +52,9 @@ def rescore(
         kept = kept_beside(new, network, splits["test"], run)
         if cost:
             new = timed(new, network, splits, run, path.resolve().parents[2] / "solvers", report=report)
-    if new.stem != record.stem:
-        write_bytes(path.resolve().parents[2] / "runs" / new.dataset / new.stem / WEIGHTS, weights.read_bytes())
-    written = save(new, path.parents[1])
+    with claimed(path.resolve().parents[2], new.dataset, new.stem, resume=False) as place:
+        write_bytes(place.weights, weights.read_bytes())
+        written = save(new, path.resolve().parents[1], place.name)
     specimens.write(written.with_suffix(specimens.SUFFIX), kept)
     return written
 
