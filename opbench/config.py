@@ -54,6 +54,8 @@ def _told(fault: Any) -> str:
 def read_json(path: Path, what: str) -> tuple[bytes, Any]:
     """A file's text and what it holds as JSON; raises DataError where it is none, or no file, or larger than LARGEST, or has a NaN."""
     try:
+        if not path.exists():
+            raise DataError(f"{path}: no such file; give the path of a {what}")
         if not path.is_file():  # a pipe would be waited for, a device be read without end
             raise DataError(f"{path}: is no {what} but another kind of thing than a file; remove it")
         if (size := path.stat().st_size) > LARGEST:

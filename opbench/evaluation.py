@@ -20,10 +20,11 @@ from opbench.planning import Planned, planned
 from opbench.provenance import machine, sha256
 from opbench.recipe import Foreign
 from opbench.record import Cost, Machine, Matched, Record, file_name, finite, save
+from opbench.runs import claimed
 from opbench.scoring import scores
 from opbench.shelf import read_records, shipped
 from opbench.task import Problem, Split, StoredSplit, problem
-from opbench.train import STATE, WEIGHTS, Outcome, Progress, predict, train
+from opbench.train import Outcome, Progress, predict, train
 
 BASELINES = ("mean", "persistence", "linear")
 OUT = Path("leaderboards")
@@ -61,28 +62,25 @@ def evaluate(
     report, progress: called after each solved block, each epoch.
     cost: whether the trained model is timed, and matched with a solver that errs as much: some seconds, and half a minute to minutes where
     out/solvers has no ladder of this task on this machine yet. compiled: whether torch.compile is timed too; by default on a GPU.
-    A run that was interrupted goes on where it stopped when it is called again.
+    A run that was interrupted goes on where it stopped when it is called again; one that had ended is repeated, and has its own weights.
     Raises OpbenchError and its kinds.
     """
     run = planned(model, task, loss=loss, labels=labels, finetune=finetune, seed=seed, settings=settings, scale=scale, device=device)
     splits = run.splits(data, report)
-    folder = Path(out) / "runs" / run.chosen.recipe.name / f"{file_name(run.about['model'])}-{run.identity[:12]}"
     network = run.network()
-    with exact_convolutions():
-        train_samples, valid_samples = (splits[name].samples().to(run.place) for name in ("train", "valid"))
-        train_samples = shown(train_samples, run.objective, labels)
-        outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, folder, progress)
+    train_samples, valid_samples = (splits[name].samples().to(run.place) for name in ("train", "valid"))
+    train_samples = shown(train_samples, run.objective, labels)
+    name = f"{file_name(run.about['model'])}-{run.identity[:12]}"
+    with claimed(Path(out), run.chosen.recipe.name, name, resume=True) as place, exact_convolutions():
+        outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, place.folder, progress)
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
         second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
         about = run.about | about_files(run.chosen, splits) | _about_outcome(outcome) | scored
-        record = Record(
-            **about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(folder / WEIGHTS)
-        )
+        record = Record(**about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(place.weights))
         kept = kept_beside(record, network, splits["test"], run)
         if cost:
             record = timed(record, network, splits, run, Path(out) / "solvers", compiled, report)
-    path = save(record, Path(out) / "records")
-    (folder / STATE).unlink(missing_ok=True)  # only now: until the record is safe, the same command goes on from it
+        path = save(record, Path(out) / "records", place.name)
     specimens.write(path.with_suffix(specimens.SUFFIX), kept)
     return record
 

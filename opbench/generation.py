@@ -118,7 +118,7 @@ def _require_disk(chosen: Plan, folder: Path, parts: int) -> None:
     if files > free > 0:  # file systems that cannot be written to have none
         raise DataError(
             f"{chosen.recipe.name}: the files take {files / 1e9:,.1f} GB, and {free / 1e9:,.1f} are free at {place}; lower the samples, "
-            "points or frames, or choose another --out"
+            "points or frames, or put the data elsewhere (evaluate --data, generate --out)"
         )
 
 
@@ -153,7 +153,10 @@ def _present(path: Path, chosen: Plan, split: str) -> bool:
     if provenance.get("split") != split or len(stored) != chosen.samples[split]:
         raise DataError(f"{path}: is not the {split} split of {chosen.samples[split]} samples; delete it, and it is generated again")
     if made != chosen.fingerprint:
-        raise DataError(f"{path}: was made by another recipe or version ({made}); move its folder away, or choose another --out")
+        raise DataError(
+            f"{path}: was made by another recipe or version ({made}); move its folder away, or put the data elsewhere (evaluate --data, "
+            "generate --out)"
+        )
     return True
 
 

@@ -304,7 +304,7 @@ class Record(Frozen):
 
     @property
     def stem(self) -> str:
-        """Of the file's name, and the name of the run's folder."""
+        """Of the file's name and that of the run's folder, which are numbered where a run is repeated."""
         return f"{file_name(self.model)}-{self.fingerprint[:12]}"
 
     @property
@@ -352,9 +352,12 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def save(record: Record, records: Path) -> Path:
-    """Write records/<dataset>/<model>-<fingerprint>.json; an earlier record of the same run stays, the new one is numbered."""
-    stem, number = record.stem, 1
+def save(record: Record, records: Path, name: str | None = None) -> Path:
+    """Write records/<dataset>/<model>-<fingerprint>.json; an earlier record of the same run stays, the new one is numbered.
+
+    name: instead, one that this run has to itself, see `opbench.runs.claimed`.
+    """
+    stem, number = name or record.stem, 1
     while (path := records / record.dataset / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")).exists():
         number += 1
     write_bytes(path, (record.to_json() + "\n").encode())

@@ -1,7 +1,7 @@
-"""Is a record true? Its checkpoint is scored anew, or its training repeated, and every number compared."""
+"""Is a record true? Its checkpoint is scored anew, or its training repeated, and every number of `PARTS` compared."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,40 +12,60 @@ from opbench.errors import DataError, OpbenchError
 from opbench.evaluation import evaluate, exact_convolutions
 from opbench.find import names
 from opbench.generation import Report
+from opbench.metrics import versions
 from opbench.model import Normalized
 from opbench.planning import Planned, planned
 from opbench.provenance import sha256
 from opbench.recipe import datasets
 from opbench.record import Record
-from opbench.scoring import scores
+from opbench.scoring import HEADLINE, scores
 from opbench.shelf import shelf
 from opbench.train import WEIGHTS, Progress
 
-TOLERANCE = 1e-3  # relative, of an error: another processor's float32 sums move one of 1e-2 by some 1e-5 of itself
+TOLERANCE = 1e-3  # relative, of an error: another processor's float32 sums move one of 1e-2 by some 1e-5 of itself, rolled out or not
+FLOOR = 1e-2  # relative, of what an equation leaves of its references: float32 rounding of these moves the smallest by 2e-3
+SLOPE = 3.0  # times 1/span: the most that a slope by least squares over equally spaced times moves by, where each value does by 1 at most
 SPREADS = 3.0  # standard deviations between seeds that a repeated training may lie from their mean
+PARTS = ("parameters", "scores", "per_sample", "physics_floor", "rollouts")  # of a record: all that is compared
+ROLLED = ("correlation_time", "stable", "horizon", "growth_rate")
+LEFT_OUT, EARLIER, GONE = "left out", "made before it was measured", "none"
+
+Value = float | str | None  # None is not finite; a word says why there is no number
+Values = Sequence[float | None] | str  # one or several; a word says why there are none
+Key = tuple[str, str, str]  # split, what is measured, and whereof where that is not the whole split: "sample {}" of several
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One number of a record beside the one that was found; `spread` is what a training may differ by, None for a mere evaluation."""
+    """One number of a record beside the one that was found; `spread` is what it may differ by where `tolerance`, relative, allows less."""
 
     split: str
     metric: str
-    recorded: float | None
-    found: float | None
+    recorded: Value
+    found: Value
     tolerance: float
     spread: float | None = None
 
     @property
+    def earlier(self) -> bool:
+        """Whether the record says that it is older than what is measured here, so that there is nothing to compare."""
+        return self.recorded == EARLIER
+
+    @property
     def agrees(self) -> bool:
-        if self.recorded is None or self.found is None:
-            return self.recorded is self.found
-        allowed = max(self.tolerance * abs(self.recorded), self.spread or 0.0)
-        return abs(self.found - self.recorded) <= allowed
+        if isinstance(self.recorded, float | int) and isinstance(self.found, float | int):
+            return abs(self.found - self.recorded) <= max(self.tolerance * abs(self.recorded), self.spread or 0.0)
+        return self.earlier or self.recorded is self.found is None
 
     def __str__(self) -> str:
-        recorded, found = ("not finite" if value is None else f"{value:.6g}" for value in (self.recorded, self.found))
-        return f"{'agrees ' if self.agrees else 'DIFFERS'} {self.split:6} {self.metric:18} recorded {recorded}, found {found}"
+        word = "is new " if self.earlier else "agrees " if self.agrees else "DIFFERS"
+        return f"{word} {self.split:6} {self.metric:18} recorded {_shown(self.recorded)}, found {_shown(self.found)}"
+
+
+def _shown(value: Value) -> str:
+    if value is None:
+        return "not finite"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def verify(
@@ -57,7 +77,8 @@ def verify(
     data: str | Path | None = None,
     report: Report | None = None,
 ) -> list[Finding]:
-    """Score a record's checkpoint on the data that the recipes make today: first the means, then the largest difference of any sample.
+    """Score a record's checkpoint on the data that the recipes make today: all numbers of `PARTS`, of samples and of times the one that
+    differs most; and what is measured today and the record leaves out.
 
     model: the class of a record whose model is none of opbench's, as "file.py:Class": no other code of a submission is run.
     task: where the record's data are of a recipe of the user's own, as `evaluate` was given it: "recipe.toml" or "recipe.toml/kind".
@@ -67,7 +88,8 @@ def verify(
     network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
-    return compared(record, scored)
+    recorded, found = _parts(record), scored | {"parameters": run.about["parameters"]}
+    return compared(recorded, found) + left_out(record, found)
 
 
 def restored(run: Planned, weights: Path) -> Normalized:
@@ -77,9 +99,29 @@ def restored(run: Planned, weights: Path) -> Normalized:
     return network
 
 
-def compared(record: Record, scored: Mapping[str, Any]) -> list[Finding]:
-    """The record's means beside those of `scores`, and the sample of each that differs most."""
-    return _findings(record, scored["scores"], TOLERANCE) + _by_sample(record, scored["per_sample"])
+def compared(recorded: Mapping[str, Any], scored: Mapping[str, Any], runs: Sequence[Record] = ()) -> list[Finding]:
+    """Every number that is recorded beside the one that was found; both are some of a record's `PARTS`.
+
+    runs: those by whose seeds it may differ, where they are three or more.
+    """
+    found, allowed, others = _numbers(scored), _allowed(scored), [_numbers(_parts(run)) for run in runs]
+    findings = []
+    for key, values in _numbers(recorded).items():
+        theirs = [held for numbers in others if len(held := numbers.get(key, ())) == len(values)]
+        findings.append(_finding(key, values, found.get(key, GONE), allowed.get(key, 0.0), theirs))
+    return findings
+
+
+def left_out(record: Record, scored: Mapping[str, Any]) -> list[Finding]:
+    """What was found and the record does not tell of, be it that it says of a metric that it was made before there was one."""
+    recorded = _numbers(_parts(record))
+    new = versions().keys() - record.metric_versions.keys() - {metric for _, metric, _ in recorded}
+    missing = [(key, values) for key, values in _numbers(scored).items() if key not in recorded]
+    return [_finding(key, EARLIER if key[1] in new else LEFT_OUT, values) for key, values in missing]
+
+
+def _parts(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in PARTS}
 
 
 def checked(
@@ -124,12 +166,20 @@ def retrain(
     with TemporaryDirectory() as scratch:
         again = evaluate(**_arguments(record, model, task), out=scratch, data=data, report=report, progress=progress, cost=False)
     runs = [other for other in shelf(siblings).records if other.configuration == record.configuration]
-    return _findings(record, again.scores, TOLERANCE, runs)
+    recorded = {name: value for name, value in _parts(record).items() if name != "per_sample"}
+    return compared(recorded, _parts(again), runs) + left_out(record, _parts(again))
 
 
 def checkpoint(path: Path, record: Record) -> Path:
-    """Where a record's weights lie when nobody says: beside its records/, in runs/<dataset>/<the record's name>/."""
-    return path.resolve().parents[2] / "runs" / record.dataset / record.stem / WEIGHTS
+    """Where a record's weights lie when nobody says: beside its records/, in runs/<dataset>/<the record's name>/.
+
+    Those of a repeated run may lie where its first run's were: there they were put once, each over the other.
+    """
+    runs = path.resolve().parents[2] / "runs" / record.dataset
+    own, first = (runs / name / WEIGHTS for name in (path.resolve().stem, record.stem))
+    if own != first and not own.exists() and first.is_file() and sha256(first) == record.weights_sha256:
+        return first
+    return own
 
 
 def _arguments(record: Record, model: str | None, task: str | None, device: str | None = None) -> dict[str, Any]:
@@ -148,11 +198,11 @@ def _arguments(record: Record, model: str | None, task: str | None, device: str 
 
 
 def _model(record: Record, model: str | None) -> str:
-    """What is imported: a name of opbench's own, or what the user named; never a name that a record brings along."""
-    if model is not None:
-        return model
+    """What is imported: a model of opbench's own, else what the user named; never a name that a record brings along."""
     if record.model in names("models"):
         return record.model
+    if model is not None:
+        return model
     raise OpbenchError(f"the record's model '{record.model}' is code of others: read it, then name it with --model path/to/file.py:Class")
 
 
@@ -165,7 +215,7 @@ def _planned(record: Record, model: str | None, task: str | None, device: str | 
     for key, kind in (("task_version", "the task"), ("data_fingerprint", "the data")):
         if run.about[key] != getattr(record, key):
             raise DataError(
-                f"{record.stem}: {kind} changed since ({key} is {run.about[key]} today); verify it with opbench {record.opbench}"
+                f"{record.stem}: {kind} changed since ({key} is {run.about[key]} today); take the code that it was made by, {_code(record)}"
             )
     same = ("settings", "training", "loss_settings", *(() if other_source else ("source_sha256",)))
     differing = [key for key in same if run.about[key] != getattr(record, key)]
@@ -174,40 +224,68 @@ def _planned(record: Record, model: str | None, task: str | None, device: str | 
     return run
 
 
-def _findings(
-    record: Record, found: Mapping[str, Mapping[str, float | None]], tolerance: float, runs: list[Record] | None = None
-) -> list[Finding]:
-    return [
-        Finding(split, metric, value, found.get(split, {}).get(metric), tolerance, _spread(runs or [], split, metric))
-        for split, metrics in record.scores.items()
-        for metric, value in metrics.items()
+def _code(record: Record) -> str:
+    """Of opbench, that computed a record's scores."""
+    if record.commit is None:
+        return f"opbench {record.opbench} of {record.date[:10]}"
+    return f"commit {record.commit} of opbench{', which had changes on top' if record.dirty else ''}"
+
+
+def _numbers(parts: Mapping[str, Any]) -> dict[Key, Sequence[float | None]]:
+    """All numbers of some of a record's `PARTS`; those of samples and of times together. No name of a metric can stand for another part."""
+    found: dict[Key, Sequence[float | None]] = {}
+    if "parameters" in parts:
+        found["model", "parameters", "trainable"] = [parts["parameters"]]
+    for split, held in parts.get("scores", {}).items():
+        found |= {(split, metric, ""): [value] for metric, value in held.items()}
+    for split, held in parts.get("per_sample", {}).items():
+        found |= {(split, metric, "sample {}"): values for metric, values in held.items()}
+    found |= {(split, "physics_floor", "references"): [value] for split, value in parts.get("physics_floor", {}).items()}
+    for split, rolled in parts.get("rollouts", {}).items():
+        found[split, "times", "roll-out time {}"] = rolled.times
+        found |= {(split, metric, "roll-out step {}"): values for metric, values in rolled.errors.items()}
+        found |= {(split, name, "roll-out"): [getattr(rolled, name)] for name in ROLLED}
+    return found
+
+
+def _allowed(scored: Mapping[str, Any]) -> dict[Key, float]:
+    """By how much more than a part of itself a number may differ: a rate may be zero, and a time be the stored one before."""
+    floors = scored.get("physics_floor", {}).items()
+    allowed: dict[Key, float] = {(split, "physics_floor", "references"): FLOOR * floor for split, floor in floors if floor is not None}
+    for split, rolled in scored.get("rollouts", {}).items():
+        first, last = rolled.times[0], rolled.times[-1]
+        allowed[split, "growth_rate", "roll-out"] = SLOPE * TOLERANCE / (last - first or last)
+        allowed[split, "correlation_time", "roll-out"] = last / len(scored["per_sample"][split][HEADLINE])  # one step of one sample
+    return allowed
+
+
+def _finding(key: Key, recorded: Values, found: Values, allowed: float = 0.0, others: Sequence[Sequence[float | None]] = ()) -> Finding:
+    """Of several numbers, that which differs most."""
+    split, metric, whereof = key
+    labels = [", ".join(filter(None, (metric, whereof.format(i)))) for i in range(len(found) or 1)]
+    if isinstance(recorded, str) or isinstance(found, str):
+        one, other = (values if isinstance(values, str) else next(iter(values), None) for values in (recorded, found))
+        return Finding(split, labels[0], one, other, 0.0)
+    if len(recorded) != len(found):
+        return Finding(split, f"{metric}, {whereof.format('')}numbers", len(recorded), len(found), 0.0)
+    spreads = [_spread(values) for values in zip(*others, strict=True)] or [0.0] * len(found)
+    each = [
+        Finding(split, label, one, other, 0.0 if isinstance(one, int) else TOLERANCE, max(allowed, spread))
+        for label, one, other, spread in zip(labels, recorded, found, spreads, strict=True)
     ]
+    return max(each, key=lambda finding: (not finding.agrees, _difference(finding)))
 
 
-def _spread(runs: list[Record], split: str, metric: str) -> float | None:
-    """What the runs' seeds differ by; None of fewer than three."""
-    values = [value for run in runs if (value := run.scores.get(split, {}).get(metric)) is not None]
-    if len(values) < 3:
-        return None
-    mean = math.fsum(values) / len(values)
-    return SPREADS * math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-
-
-def _by_sample(record: Record, found: Mapping[str, Mapping[str, list[float | None]]]) -> list[Finding]:
-    """The sample of each split and metric whose two numbers differ most."""
-    worst = []
-    for split, metrics in record.per_sample.items():
-        for metric, values in metrics.items():
-            others = found.get(split, {}).get(metric, [])
-            if len(others) != len(values):
-                worst.append(Finding(split, f"{metric}, samples", len(values), len(others), 0.0))
-                continue
-            pairs = [Finding(split, f"{metric}, sample {i}", *pair, TOLERANCE) for i, pair in enumerate(zip(values, others, strict=True))]
-            worst.append(max(pairs, key=lambda pair: (not pair.agrees, _difference(pair))))
-    return worst
+def _spread(values: Sequence[float | None]) -> float:
+    """What the runs' seeds differ by; none of fewer than three."""
+    known = [value for value in values if value is not None]
+    if len(known) < 3:
+        return 0.0
+    mean = math.fsum(known) / len(known)
+    return SPREADS * math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
 
 
 def _difference(finding: Finding) -> float:
-    if finding.recorded is None or finding.found is None:
+    if not isinstance(finding.recorded, float | int) or not isinstance(finding.found, float | int):
         return 0.0
     return abs(finding.found - finding.recorded) / (abs(finding.recorded) or 1.0)

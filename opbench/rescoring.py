@@ -14,8 +14,8 @@ from opbench.metrics import versions
 from opbench.provenance import machine
 from opbench.record import Machine, Record, Trained, read_record, save
 from opbench.reproduce import checked, checkpoint, compared, restored
+from opbench.runs import claimed
 from opbench.scoring import scores
-from opbench.train import WEIGHTS
 
 NOW = ("date", "source_sha256", "provenance", "opbench", "commit", "dirty", "versions")
 
@@ -52,9 +52,9 @@ def rescore(
         kept = kept_beside(new, network, splits["test"], run)
         if cost:
             new = timed(new, network, splits, run, path.resolve().parents[2] / "solvers", report=report)
-    if new.stem != record.stem:
-        write_bytes(path.resolve().parents[2] / "runs" / new.dataset / new.stem / WEIGHTS, weights.read_bytes())
-    written = save(new, path.parents[1])
+    with claimed(path.resolve().parents[2], new.dataset, new.stem, resume=False) as place:
+        write_bytes(place.weights, weights.read_bytes())
+        written = save(new, path.resolve().parents[1], place.name)
     specimens.write(written.with_suffix(specimens.SUFFIX), kept)
     return written
 
@@ -68,8 +68,8 @@ def _require_same_machine(record: Record, place: str) -> None:
         )
 
 
-def _comparable(record: Record, scored: Mapping[str, Any]) -> Record:
-    """The record with those of its scores alone that are taken today too, by metrics whose version is what it was."""
+def _comparable(record: Record, scored: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the record's scores alone that are taken today too, by metrics whose version is what it was."""
     same = {name for name, version in versions().items() if version == record.metric_versions.get(name, 1)}
 
     def alike(part: str) -> dict[str, dict[str, Any]]:
@@ -79,11 +79,11 @@ def _comparable(record: Record, scored: Mapping[str, Any]) -> Record:
             for split, metrics in held.items()
         }
 
-    return record.model_copy(update={part: alike(part) for part in ("scores", "per_sample")})
+    return {part: alike(part) for part in ("scores", "per_sample")}
 
 
-def _require_agreement(record: Record, scored: Mapping[str, Any], path: Path) -> None:
-    found = compared(record, scored)
+def _require_agreement(recorded: Mapping[str, Any], scored: Mapping[str, Any], path: Path) -> None:
+    found = compared(recorded, scored)
     if not found:
         raise DataError(f"{path}: no metric of its scores is defined today as it was then; evaluate the model anew")
     if wrong := [finding for finding in found if not finding.agrees]:

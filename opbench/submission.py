@@ -1,4 +1,4 @@
-"""Submissions: a record, its checkpoint and its model's files in one archive; and strangers' archives, read without trust.
+"""Submissions: a record, its checkpoint, its model's files and its recipe in one archive; and strangers' archives, read without trust.
 
 Members are stored uncompressed: an archive is the same bytes wherever it is packed, and none unpacks to more than its own size.
 """
@@ -27,9 +27,11 @@ from opbench.train import WEIGHTS
 LARGEST = 1 << 30  # bytes of an archive; the mini tasks' checkpoints have at most a few MB
 MOST = 64  # files
 DIRECTORY = 1 << 16  # bytes of an archive's list of files
-MODEL = "model"
+MODEL, RECIPE = "model", "recipe"
 PART = NAME[1:-1]
-MEMBER = re.compile(rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|{MODEL}/(?:{PART}/)*{PART}\.py")
+MEMBER = re.compile(
+    rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|{MODEL}/(?:{PART}/)*{PART}\.py|{RECIPE}/{PART}\.toml"
+)
 END, LOCATOR = b"PK\x05\x06", b"PK\x06\x07"  # APPNOTE.TXT 4.3.16 and 4.3.15: the end of the list, and that a longer one is elsewhere
 
 
@@ -41,20 +43,23 @@ class Submission(NamedTuple):
     record: Record
 
 
-def submit(path: Path, *, model: str | None = None, weights: Path | None = None, out: Path = Path()) -> Submission:
+def submit(path: Path, *, model: str | None = None, weights: Path | None = None, task: str | None = None, out: Path = Path()) -> Submission:
     """Pack the record at `path` into out/<its name>.zip, after all of `verify` that computes nothing.
 
     model: the class of a record whose model is none of opbench's, as "file.py:Class"; its file and those beside it that it imports are
-    packed. weights: the checkpoint, where it does not lie where the run left it.
+    packed. weights: the checkpoint, where it does not lie where the run left it. task: where the data are of a recipe of the user's own, as
+    "recipe.toml" or "recipe.toml/kind"; that file is packed, and none that it reads.
     Raises DataError, also where another archive has that name, OpbenchError and its kinds.
     """
     record, archive = read_record(path), out / f"{path.stem}.zip"
     weights = weights or checkpoint(path, record)
-    run = checked(record, weights, model=model, device="cpu")
-    members = {f"records/{record.dataset}/{path.name}": path, f"runs/{record.dataset}/{record.stem}/{WEIGHTS}": weights}
+    run = checked(record, weights, model=model, task=task, device="cpu")
+    members = {f"records/{record.dataset}/{path.name}": path, f"runs/{record.dataset}/{path.stem}/{WEIGHTS}": weights}
     if _foreign(record):
         _require_complete(run.files, str(model), archive)
         members |= {f"{MODEL}/{name}": file for name, file in run.files.items()}
+    if task is not None and ".toml" in task:
+        members[f"{RECIPE}/{record.dataset}.toml"] = Path(task.rpartition(".toml")[0] + ".toml")
     sizes = {name: file.stat().st_size for name, file in sorted(members.items())}
     if fault := _fault([*sizes], sum(sizes.values())):
         raise DataError(f"{archive}: cannot be packed: {fault}")
@@ -93,7 +98,7 @@ def _write(path: Path, members: Mapping[str, Path]) -> None:
 def opened(archive: Path, model: str | None = None) -> Iterator[Path]:
     """The path of an archive's record, with its checkpoint where `checkpoint` looks for it, in a folder that is gone afterwards.
 
-    model: as in `submit`. Code that an archive brings is not unpacked, let alone run.
+    model: as in `submit`. Code that an archive brings is not unpacked, let alone run, nor is a recipe, which may name code.
     Raises DataError for what `submit` does not write, OpbenchError where the model is none of opbench's and not named.
     """
     with TemporaryDirectory() as scratch:
@@ -127,11 +132,13 @@ def _unpacked(archive: Path, folder: Path) -> Path:
             fault = _fault([info.filename for info in members], sum(info.file_size for info in members))
             if fault := fault or next(filter(None, map(_strange, members)), None):
                 raise DataError(f"{archive}: is no archive of opbench submit: {fault}")
-            kept = {info.filename: info for info in members if not info.filename.startswith(f"{MODEL}/")}
+            kept = {info.filename: info for info in members if info.filename.startswith(("records/", "runs/"))}
             for name, info in kept.items():
                 (folder / name).parent.mkdir(parents=True)
                 with stored.open(info) as source, (folder / name).open("wb") as target:
                     copyfileobj(source, target)
+    except FileNotFoundError as error:
+        raise DataError(f"{archive}: no such file; give a record or an archive of opbench submit") from error
     except (BadZipFile, OSError, EOFError, RuntimeError, ValueError) as error:
         raise DataError(f"{archive}: cannot be read as an archive ({printable(str(error))}); pack it anew with opbench submit") from error
     return folder / min(kept)
@@ -149,13 +156,14 @@ def _require_short(archive: Path) -> None:
 
 
 def _fault(members: Sequence[str], size: int) -> str | None:
-    """What is wrong with an archive's files; it has one record, one checkpoint, and a model's files."""
+    """What is wrong with an archive's files; it has one record, one checkpoint, a model's files and at most one recipe."""
     kinds = [name.partition("/")[0] for name in members]
     strange = [name for name in members if not MEMBER.fullmatch(name)]
     if strange:
-        return f"expected a record, {WEIGHTS} and a model's .py files, got {printable(repr(strange[0]))}"
-    if len(set(members)) < len(members) or kinds.count("records") != 1 or kinds.count("runs") != 1:
-        return f"expected one record, one {WEIGHTS} and a model's .py files, got {len(members)} files, some twice or missing"
+        return f"expected a record, {WEIGHTS}, a model's .py files and a recipe, got {printable(repr(strange[0]))}"
+    if len(set(members)) < len(members) or kinds.count("records") != 1 or kinds.count("runs") != 1 or kinds.count(RECIPE) > 1:
+        few = f"one record, one {WEIGHTS}, a model's .py files and at most one recipe"
+        return f"expected {few}, got {len(members)} files, some twice or missing"
     if len(members) > MOST or size > LARGEST:
         return f"expected at most {MOST} files and {LARGEST >> 20} MiB, got {len(members)} and {size >> 20} MiB"
     return None

@@ -207,7 +207,7 @@ class NoModule:
         (("check", "tiny.toml"), "tiny.toml"),
         (("check", "missing.hdf5"), "missing.hdf5"),
         (("table", "--task", "nothing"), "nothing"),
-        (("verify", "missing.json"), "missing.json: "),
+        (("verify", "missing.json"), "missing.json: no such file; give the path of a record"),
         (("score", "missing.h5", "--task", "darcy_neuralop"), "missing.h5: no such file"),
         (("compare", "--model", "fno", "--against", "fnoo", "--tasks", "darcy_neuralop"), "did you mean 'fno'"),
     ],

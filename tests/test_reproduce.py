@@ -46,11 +46,11 @@ def path(home) -> Path:
 def test_a_true_record_agrees_in_every_number_of_its_checkpoint_and_of_its_training(home, path):
     record, model = read_record(path), f"{home}/mine.py:Net"
     found = verify(record, checkpoint(path, record), model=model)
-    assert len(found) == sum(map(len, [*record.scores.values(), *record.per_sample.values()]))
+    assert len(found) == 1 + sum(map(len, [*record.scores.values(), *record.per_sample.values()]))
     assert [str(finding) for finding in found if not finding.agrees or finding.recorded != finding.found] == []
     again = retrain(record, home / "records", model=model)
     assert [str(finding) for finding in again if finding.recorded != finding.found] == []
-    told = {(split, metric) for split, values in record.scores.items() for metric in values}
+    told = {(split, metric) for split, values in record.scores.items() for metric in values} | {("model", "parameters, trainable")}
     assert {(finding.split, finding.metric) for finding in again} == told
 
 
@@ -81,6 +81,106 @@ def test_one_false_sample_and_one_false_mean_are_found(home, path):
     false = record.model_copy(update={"scores": scores, "per_sample": per_sample})
     wrong = [(f.split, f.metric) for f in verify(false, checkpoint(path, record), model=model) if not f.agrees]
     assert wrong == [("test", "rmse"), ("test", "rmse, sample 5")]
+
+
+@pytest.fixture(scope="module", params=["trajectory", "step"])
+def tiny(request, tmp_path_factory) -> tuple[Path, dict]:
+    """A record with roll-outs or a floor, and how it is verified."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.toml").write_text(TINY)
+    options = {"task": f"{folder}/tiny.toml/{request.param}", "data": folder / "data"}
+    opbench.evaluate("linear", **options, out=folder, device="cpu", cost=False)
+    return next((folder / "records").glob("*/*.json")), options
+
+
+def differing(tiny, **changes) -> set[tuple[str, str]]:
+    """What is told of a record after some of its fields were changed."""
+    path, options = tiny
+    true = read_record(path)
+    found = verify(true.model_copy(update=changes), checkpoint(path, true), **options)
+    return {(finding.split, finding.metric) for finding in found if not finding.agrees}
+
+
+def test_parameters_floors_and_roll_outs_are_compared_too(tiny):
+    true = read_record(tiny[0])
+    assert differing(tiny) == set()
+    assert differing(tiny, parameters=true.parameters + 1) == {("model", "parameters, trainable")}
+    false = {"scores": true.scores | {"model": {"parameters": float(true.parameters)}}, "parameters": 1}
+    assert ("model", "parameters, trainable") in differing(tiny, **false)
+    for split in true.physics_floor:
+        floors = true.physics_floor | {split: true.physics_floor[split] * 1.1}
+        assert differing(tiny, physics_floor=floors) == {(split, "physics_floor, references")}
+    for split, rolled in true.rollouts.items():
+        errors = rolled.errors | {"rmse": (rolled.errors["rmse"][0], rolled.errors["rmse"][1] * 1.01)}
+        cases = {
+            "rmse, roll-out step 1": {"errors": errors},
+            "stable, roll-out": {"stable": rolled.stable / 2},
+            "growth_rate, roll-out": {"growth_rate": rolled.growth_rate - 0.1},
+            "correlation_time, roll-out": {"correlation_time": rolled.correlation_time * 1.5},
+            "horizon, roll-out": {"horizon": 2.0},
+        }
+        for told, changes in cases.items():
+            assert differing(tiny, rollouts=true.rollouts | {split: rolled.model_copy(update=changes)}) == {(split, told)}
+    assert bool(true.physics_floor) or bool(true.rollouts)
+
+
+def test_what_a_record_leaves_out_differs_unless_it_was_made_before_that_was_measured(tiny):
+    true = read_record(tiny[0])
+    bare = {
+        part: getattr(true, part) | {"test": {name: held for name, held in getattr(true, part)["test"].items() if name != "rmse"}}
+        for part in ("scores", "per_sample")
+    }
+    assert differing(tiny, **bare) == {("test", "rmse"), ("test", "rmse, sample 0")}
+    scores = {split: held for split, held in true.scores.items() if split != "ood"}
+    assert {split for split, _ in differing(tiny, scores=scores)} == {"ood"}
+    for part in ("physics_floor", "rollouts"):
+        assert bool(differing(tiny, **{part: {}})) == bool(getattr(true, part))
+    known = {name: version for name, version in true.metric_versions.items() if name != "rmse"}
+    assert ("ood", "rmse") not in differing(tiny, metric_versions=known), "it is compared where it is recorded"
+    older = {
+        part: {split: {name: held for name, held in metrics.items() if name != "rmse"} for split, metrics in getattr(true, part).items()}
+        for part in ("scores", "per_sample")
+    }
+    rolled = {
+        split: held.model_copy(update={"errors": {name: values for name, values in held.errors.items() if name != "rmse"}})
+        for split, held in true.rollouts.items()
+    }
+    assert differing(tiny, **older, rollouts=rolled, metric_versions=known) == set()
+    path, options = tiny
+    aged = true.model_copy(update={**older, "rollouts": rolled, "metric_versions": known})
+    told = [finding for finding in verify(aged, checkpoint(path, true), **options) if finding.earlier]
+    assert {finding.split for finding in told} >= set(true.scores)
+    assert str(told[0]).startswith("is new ")
+
+
+def test_numbers_of_todays_metrics_that_another_one_is_kept_of_are_no_older_ones(tiny):
+    true = read_record(tiny[0])
+    known = {name: version for name, version in true.metric_versions.items() if name != "rmse"}
+    scores = true.scores | {"ood": {name: value for name, value in true.scores["ood"].items() if name != "rmse"}}
+    assert differing(tiny, scores=scores, metric_versions=known) == {("ood", "rmse")}
+
+
+def test_a_number_that_nobody_finds_differs_even_if_it_is_not_finite():
+    assert not Finding("test", "beauty", None, "none", 1e-3).agrees
+    assert not Finding("test", "beauty", "left out", None, 1e-3).agrees
+
+
+def test_the_model_that_is_named_is_that_of_records_whose_model_is_none_of_opbenchs(home, tmp_path):
+    opbench.evaluate("mean", "darcy_neuralop", out=tmp_path, device="cpu", cost=False)
+    (path,) = (tmp_path / "records").glob("*/*.json")
+    found = verify(read_record(path), checkpoint(path, read_record(path)), model=f"{home}/mine.py:Net")
+    assert all(finding.agrees for finding in found)
+
+
+def test_code_that_a_changed_task_needs_is_named_by_its_commit(home, path):
+    record = read_record(path)
+    for changes, told in (
+        ({"commit": "c" * 40, "dirty": False}, f"take the code that it was made by, commit {'c' * 40} of opbench$"),
+        ({"commit": "c" * 40, "dirty": True}, "had changes on top"),
+        ({"commit": None, "dirty": None}, f"opbench {record.opbench} of {record.date[:10]}$"),
+    ):
+        with pytest.raises(DataError, match=told):
+            verify(record.model_copy(update={"task_version": 99} | changes), checkpoint(path, record), model=f"{home}/mine.py:Net")
 
 
 def test_a_records_own_model_is_never_imported_unless_the_user_names_it(home, path, monkeypatch):

@@ -29,6 +29,7 @@ from opbench.submission import _fault, _require_complete, opened, submit
 from records import record
 
 ROOT = Path(__file__).parent.parent
+TINY = (ROOT / "tests" / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
 NET = """
 from pathlib import Path
 import torch
@@ -222,7 +223,7 @@ def test_a_truncated_damaged_or_foreign_file_is_told_in_one_line(archive, tmp_pa
         path.write_bytes(bad)
         assert "cannot be read as an archive" in refused(path)
     path.unlink()
-    assert "No such file" in refused(path)
+    assert refused(path) == f"{path}: no such file; give a record or an archive of opbench submit"
 
 
 def test_an_edited_record_and_swapped_weights_are_told_by_the_archives_name(home, archive, tmp_path):
@@ -262,7 +263,67 @@ def test_submit_says_what_it_packed_and_what_comes_next_and_verify_takes_several
     done = run(tmp_path, "verify", f"{baseline.stem}.zip", "bad.zip", baseline)
     assert done.returncode == 2
     assert done.stdout.count("verified: all ") == 2
-    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["bad.zip", "1 of 3 records are not verified, named above"]
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["bad.zip", "1 of 3 records is not verified, named above"]
+
+
+def test_every_record_is_packed_though_one_cannot_be_and_the_model_that_is_named_is_that_of_others(home, path, baseline, tmp_path):
+    lost = tmp_path / "records" / "darcy_neuralop" / baseline.name
+    lost.parent.mkdir(parents=True)
+    shutil.copy(baseline, lost)
+    done = run(tmp_path, "submit", baseline, lost, path, "--model", f"{home}/mine.py:Net")
+    assert done.returncode == 2
+    assert {file.stem for file in tmp_path.glob("*.zip")} == {baseline.stem, path.stem}
+    (next_step,) = [line for line in done.stdout.splitlines() if line.startswith("next: ")]
+    assert f"{baseline.name}, leaderboards/records/darcy_neuralop/{path.name}, and attach {baseline.stem}.zip, {path.stem}.zip" in next_step
+    told = done.stderr.splitlines()
+    assert told[0].startswith(f"opbench: {lost}: ")
+    assert "no checkpoint there" in told[0]
+    assert told[1:] == ["opbench: 1 of 3 records is not packed, named above"]
+    upper = (tmp_path / f"{path.stem}.zip").rename(tmp_path / "MINE.ZIP")
+    done = run(tmp_path, "verify", upper.name, baseline, "--model", f"{home}/mine.py:Net")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("verified: all ") == 2
+    for command in ("submit", "verify", "rescore"):
+        done = run(tmp_path, command, "--weights", "some", baseline, path)
+        assert (done.returncode, "--weights: expected one record beside it, got 2" in done.stderr) == (2, True)
+
+
+def test_the_weights_of_one_record_are_named_for_scoring_anew_too(baseline, tmp_path):
+    (alone := tmp_path / "records" / "darcy_neuralop" / baseline.name).parent.mkdir(parents=True)
+    shutil.copy(baseline, alone)
+    commands.main(["rescore", "--weights", str(checkpoint(baseline, read_record(baseline))), str(alone)], standalone_mode=False)
+    new = alone.with_name(f"{baseline.stem}-2.json")
+    assert all(finding.agrees for finding in verify(read_record(new), checkpoint(new, read_record(new))))
+
+
+def test_a_recipe_of_the_users_own_is_packed_and_used_only_when_it_is_named(tmp_path):
+    recipe, options = tmp_path / "tiny.toml", ["--data", str(tmp_path / "data")]
+    recipe.write_text(TINY)
+    opbench.evaluate("linear", f"{recipe}/step", out=tmp_path, data=tmp_path / "data", device="cpu", cost=False)
+    (path,) = (tmp_path / "records").glob("*/*.json")
+    with pytest.raises(OpbenchError, match="name its recipe with --task"):
+        submit(path, out=tmp_path)
+    archive, sizes, _ = submit(path, task=f"{recipe}/step", out=tmp_path)
+    assert sizes["recipe/tiny.toml"] == len(TINY)
+    with pytest.raises(OpbenchError, match="name its recipe with --task"):
+        commands.main(["verify", str(archive), *options], standalone_mode=False)
+    with zipfile.ZipFile(archive) as stored:
+        stored.extractall(tmp_path / "unpacked")
+    commands.main(["verify", str(archive), *options, "--task", f"{tmp_path}/unpacked/recipe/tiny.toml/step"], standalone_mode=False)
+    more = repacked(archive, tmp_path / "unpacked", lambda m: m.update({"recipe/more.toml": b""}))
+    assert "at most one recipe" in refused(more)
+
+
+def test_the_archive_of_a_repeated_run_holds_its_own_checkpoint_and_one_that_holds_it_as_the_first_ones_is_read(baseline, tmp_path):
+    own = checkpoint(baseline, read_record(baseline))
+    again = save(read_record(baseline), save(read_record(baseline), tmp_path / "records").parents[1])
+    archive = submit(again, weights=own, out=tmp_path).archive
+    (tmp_path / "before").mkdir()
+    first, second = (f"runs/darcy_neuralop/{stem}/weights.safetensors" for stem in (baseline.stem, again.stem))
+    before = repacked(archive, tmp_path / "before", lambda m: m.update({first: m.pop(second)}))
+    for packed in (archive, before):
+        with opened(packed) as laid:
+            assert (laid.name, checkpoint(laid, read_record(laid)).read_bytes()) == (again.name, own.read_bytes())
 
 
 def test_a_training_is_repeated_where_no_checkpoint_is_and_earns_no_badge(baseline, tmp_path, capsys):
@@ -340,6 +401,12 @@ def test_the_commands_of_submit_md_exist_with_their_options():
         context = click.Context(commands)
         command = commands.get_command(context, name)
         command.make_context(name, list(arguments), parent=context)
+
+
+def test_what_an_evaluation_leaves_beside_its_records_is_ignored_by_git():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    kept_out = {"runs/", "reports/", "tuning/", "solvers/**/*.lock", "pareto-*.png"}
+    assert kept_out - {line.removeprefix("/leaderboards/") for line in ignored} == set()
 
 
 def test_ci_may_read_and_no_more_and_runs_nothing_that_a_pull_request_says():

@@ -100,6 +100,11 @@ def bars():
         yield show
 
 
+def counted(number: int, thing: str) -> str:
+    """As "1 record", or "2 records"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def listed(text: str) -> list[str]:
     """Names by comma."""
     return [name for part in text.split(",") if (name := part.strip())]

@@ -1,5 +1,6 @@
 """Commands about records: tables, pages, plots, and whether a record is true."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import click
 
 from opbench.cli import _shared as shared
-from opbench.cli._shared import DATASET, SCALE, Name, bars, opbench
+from opbench.cli._shared import DATASET, SCALE, Name, bars, counted, opbench
 from opbench.config import printable
 from opbench.errors import Interrupted, OpbenchError
 from opbench.find import known
 
 foreign_model = click.option(
-    "--model", "-m", help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run."
+    "--model",
+    "-m",
+    help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run; records of opbench's own need none.",
 )
 own_task = click.option("--task", "-t", help="Where the data are of a recipe of your own: path/to/recipe.toml, or recipe.toml/kind.")
 weights_option = click.option(
@@ -56,7 +59,7 @@ def page(out: Path) -> None:
     from opbench.shelf import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
-    click.echo(f"written: {write(records, out)} ({len(records)} records)")
+    click.echo(f"written: {write(records, out)} ({counted(len(records), 'record')})")
     _tell(faults)
 
 
@@ -110,24 +113,36 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
 
 
 @opbench.command()
-@click.argument("record", type=click.Path(path_type=Path))
+@click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @foreign_model
+@own_task
 @weights_option
-@click.option("--out", type=click.Path(path_type=Path), default=Path(), show_default=True, help="For the archive.")
-def submit(record: Path, model: str | None, weights: Path | None, out: Path) -> None:
-    """Check a record of yours and pack it, its checkpoint and its model's files into one archive, for a pull request."""
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), show_default=True, help="For the archives.")
+def submit(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
+    """Check records of yours and pack each, its checkpoint and its model's files into one archive, for a pull request."""
+    _require_one_for(weights, records)
+    packed: list[tuple[str, str]] = []
+    faults = _each(records, lambda path: packed.append(_submit(path, weights, **options)))
+    if packed:
+        added, attached = (", ".join(names) for names in zip(*packed, strict=True))
+        click.echo(f"next: open a pull request that adds {added}, and attach {attached} to it; SUBMIT.md says how it is checked")
+    _refuse(faults, records, "packed")
+
+
+def _submit(path: Path, weights: Path | None, model: str | None, task: str | None, out: Path) -> tuple[str, str]:
+    """The record's place in a pull request, and the name of the archive that it is packed in now."""
+    from opbench.submission import RECIPE
     from opbench.submission import submit as pack
 
-    archive, sizes, held = pack(record, model=model, weights=weights, out=out)
+    archive, sizes, held = pack(path, model=model, weights=weights, task=task, out=out)
     for name, size in sizes.items():
         click.echo(f"{size:12,} bytes  {name}")
     click.echo(f"written: {archive} ({archive.stat().st_size:,} bytes)")
     if held.dirty or held.commit is None:
         click.echo("note: the record names no commit of opbench, or one with changes on top: a reviewer may come to other numbers")
-    click.echo(
-        f"next: open a pull request that adds the record as leaderboards/records/{held.dataset}/{record.name}, and attach {archive.name} "
-        "to it; SUBMIT.md says how it is checked"
-    )
+    if any(name.startswith(f"{RECIPE}/") for name in sizes):
+        click.echo("note: your recipe is packed, and no file that it names, such as an equation's or data: say where a reader finds those")
+    return f"leaderboards/records/{held.dataset}/{path.name}", archive.name
 
 
 @opbench.command()
@@ -142,20 +157,37 @@ def submit(record: Path, model: str | None, weights: Path | None, out: Path) -> 
 @click.option("--note", is_flag=True, help="Where all numbers of a checkpoint agree, write so below OUT/verified/: tables then show it.")
 @shared.out("Where verified/ lies, and the records/ among which an archive's belongs.")
 def verify(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
-    """Score a record's checkpoint anew and say, number by number, what agrees. RECORD is its file, or an archive of opbench submit."""
+    """Score a record's checkpoint anew and say, number by number, what agrees. RECORD is its file, or an archive of opbench submit.
+
+    Times and costs are not measured again: SUBMIT.md says what is.
+    """
+    _require_one_for(weights, records)
+    _refuse(_each(records, lambda path: _verify(path, weights, **options)), records, "verified")
+
+
+def _require_one_for(weights: Path | None, records: tuple[Path, ...]) -> None:
     if weights and len(records) > 1:
-        raise OpbenchError(f"--weights: expected one record beside it, got {len(records)}; verify them one by one")
+        raise OpbenchError(f"--weights: expected one record beside it, got {len(records)}; give them one by one")
+
+
+def _each(records: tuple[Path, ...], do: Callable[[Path], Any]) -> list[OpbenchError]:
+    """Do it for every record; what is wrong with some."""
     faults = []
     for path in records:
         try:
-            _verify(path, weights, **options)
+            do(path)
         except Interrupted:
             raise
         except OpbenchError as fault:
-            faults.append(fault)
+            faults.append(fault if str(path) in str(fault) else type(fault)(f"{path}: {fault}"))
+    return faults
+
+
+def _refuse(faults: list[OpbenchError], records: tuple[Path, ...], done: str) -> None:
+    """Raises the one fault of one record, or OpbenchError for several records, after a line for each fault."""
     if faults and len(records) > 1:
         _list(faults)
-        raise OpbenchError(f"{len(faults)} of {len(records)} records are not verified, named above")
+        raise OpbenchError(f"{len(faults)} of {len(records)} records {'is' if len(faults) == 1 else 'are'} not {done}, named above")
     if faults:
         raise faults[0]
 
@@ -168,9 +200,11 @@ def _verify(
     from opbench.record import read_record
     from opbench.submission import opened
 
-    packed = path.suffix == ".zip"
+    packed = path.suffix.lower() == ".zip"
     with opened(path, model) if packed else nullcontext(path) as record:
         held, found = read_record(record), []
+        if not any(held.scores.values()):
+            raise OpbenchError(f"{path}: holds no scores that could be verified; evaluate the model anew")
         checkpoint = weights or reproduce.checkpoint(record, held)
         with bars() as show:
             if checkpoint.is_file() or weights or note or not retrain:  # a badge takes more than a training that came near
@@ -180,13 +214,13 @@ def _verify(
                 found += reproduce.retrain(held, siblings, model=model, task=task, data=data, report=show)
         for finding in found:
             click.echo(finding)
-        if not found:
-            raise OpbenchError(f"{path}: holds no scores that could be verified; evaluate the model anew")
-        if wrong := sum(not finding.agrees for finding in found):
-            raise OpbenchError(
-                f"{path}: {wrong} of {len(found)} numbers differ, marked DIFFERS above; it is not what this code and data give"
-            )
-        click.echo(f"verified: all {len(found)} numbers of {path} agree")
+        compared = [finding for finding in found if not finding.earlier]
+        if wrong := sum(not finding.agrees for finding in compared):
+            differ = f"{wrong} of {counted(len(compared), 'number')} {'differs' if wrong == 1 else 'differ'}"
+            raise OpbenchError(f"{path}: {differ}, marked DIFFERS above; it is not what this code and data give")
+        click.echo(f"verified: all {counted(len(compared), 'number')} of {path} that could be computed anew agree")
+        if len(compared) < len(found):
+            click.echo("note: the record says nothing of what is marked 'is new' above, as it was made before; opbench rescore adds it")
         if note:
             badge = award(record, "retrained" if retrain else "scored", held.machine.device.partition(":")[0], out)
             click.echo(f"written: {badge}")
@@ -196,15 +230,17 @@ def _verify(
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @foreign_model
 @own_task
+@weights_option
 @shared.data
 @click.option("--cost", is_flag=True, help="Time the model and the solver too, on the machine that trained it.")
-def rescore(records: tuple[Path, ...], **options: Any) -> None:
+def rescore(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
     """Score a record's checkpoint by today's metrics, without training, and write a record with both beside it."""
     from opbench.rescoring import rescore as run
 
+    _require_one_for(weights, records)
     for path in records:
         with bars() as show:
-            written = run(path, **options, report=show)
+            written = path.with_name(run(path, weights=weights, **options, report=show).name)
         click.echo(f"written: {written}" + ("" if written.stem.startswith(path.stem) else f"; it takes the place of {path.name}"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from opbench.cli import _shared as shared
-from opbench.cli._shared import LOSS, bars, listed, opbench, setting
+from opbench.cli._shared import LOSS, bars, counted, listed, opbench, setting
 from opbench.cli.boards import ladders, records_of, require_whole
 from opbench.errors import AGAIN, Interrupted
 
@@ -80,9 +80,11 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
     with bars() as show, redirect_stdout(sys.stderr):
         found = search(trials=trials, settings=dict(setting(text) for text in settings), report=show, progress=show, **options)
     best = tuple(f"{name}={value}" for name, value in found.proposed.items())
-    click.echo(f"validation error {found.error:.4g} in the best of {found.trials} trials, {found.default_error:.4g} with the defaults")
+    click.echo(
+        f"validation error {found.error:.4g} in the best of {counted(found.trials, 'trial')}, {found.default_error:.4g} with the defaults"
+    )
     if found.failed:
-        click.echo(f"{found.failed} trials diverged, or their settings did not fit each other")
+        click.echo(f"{counted(found.failed, 'trial')} diverged, or the settings did not fit each other")
     click.echo("settings: " + " ".join(f"--set {setting}" for setting in best))
     ctx.invoke(evaluate, seeds=seeds, settings=(*settings, *best), tuned=found.trials, cost=cost, **options)
 
