@@ -1,5 +1,23 @@
-"""`python -m opbench` is `opbench`."""
+"""The command `opbench`, which is `python -m opbench` too."""
 
-from opbench.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """`opbench.cli.main`; a stop while it is being imported is one line too."""
+    try:
+        from opbench.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(_stopped())
+    run()
+
+
+def _stopped() -> int:
+    from opbench.errors import AGAIN, Interrupted
+
+    print(f"opbench: {AGAIN}", file=sys.stderr)
+    return Interrupted.exit_code
+
+
+if __name__ == "__main__":
+    main()
