@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opbench.leaderboard.markup import Markup, element
 
@@ -39,7 +39,8 @@ class Axis:
         every = max(1, math.ceil(len(decades) / 6))
         factors = (1, 2, 5) if len(decades) <= 3 else (1,)
         ticks = (factor * 10.0**decade for decade in decades if decade % every == 0 for factor in factors)
-        return [tick for tick in ticks if self.low * 0.999 <= tick <= self.high * 1.001]
+        found = [tick for tick in ticks if self.low * 0.999 <= tick <= self.high * 1.001]
+        return found if len(found) > 1 else replace(self, log=False).ticks()
 
 
 def axes(points: Iterable[Point], x_label: str, y_label: str, log_x: bool = True) -> tuple[Axis, Axis]:
