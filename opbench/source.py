@@ -52,12 +52,12 @@ def _below(path: Path, root: Path) -> list[Path]:
     """Where below `root` what a file imports would lie, packages with their __init__.py; its own packages too, which are run with it."""
     found = [folder / "__init__.py" for folder in path.parents if folder.is_relative_to(root) and folder != root]
     for level, name in _imports(path):
-        folder = path.parents[level - 1] if level else root
-        if folder.is_relative_to(root):
+        for folder in (path.parents[level - 1],) if level else {root, path.parent}:  # a file finds its neighbours without dots too
+            place = folder
             for word in filter(None, name.split(".")):
-                found += [folder / f"{word}.py", folder / word / "__init__.py"]
-                folder /= word
-    return found
+                found += [place / f"{word}.py", place / word / "__init__.py"]
+                place /= word
+    return [place for place in found if place.is_relative_to(root)]
 
 
 def _imports(path: Path) -> set[tuple[int, str]]:

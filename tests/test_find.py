@@ -97,6 +97,14 @@ def test_a_file_of_a_package_may_import_relatively_and_brings_its_packages(tmp_p
     assert source_sha256(find("models", "pkg/model.py:Net", object)) not in hashes
 
 
+def test_a_file_among_others_of_a_package_finds_them_without_dots_too(tmp_path):
+    written(tmp_path, pkg__net=NET, pkg__blocks="SIZE = 5\n")
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    cls = find("models", f"{tmp_path}/pkg/net.py:Net", object)
+    assert cls.size == 5
+    assert set(files(cls)) == {"pkg/__init__.py", "pkg/net.py", "pkg/blocks.py"}
+
+
 def test_a_folder_beside_a_file_is_followed_without_an_init_and_libraries_are_not(tmp_path):
     net = "import numpy\nimport torch.nn as nn\nfrom layers.conv import make\nclass Net: ...\n"
     written(tmp_path, net=net, layers__conv="make = 1\n")

@@ -207,7 +207,7 @@ def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
     return element(
         "section",
         element("h2", board.dataset, " ", element("small", _kind(board)), id=f"{place}-name"),
-        element("p", f"{state(board)}.", class_="soft"),
+        element("p", f"{state(board)}{'' if _mixed(board) else f'; all on {_machine(board.records[0])}'}.", class_="soft"),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{board.task} on {board.device}"),
         _figures(groups, colours),
         class_="board",
@@ -234,8 +234,12 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
         *numbers,
         ("seeds", {}, _seeds),
         *badges,
-        ("machine", words, lambda runs: element("td", element("small", _machine(runs[0])), class_="words")),
+        *([("machine", words, lambda runs: element("td", element("small", _machine(runs[0])), class_="words"))] if _mixed(board) else []),
     ]
+
+
+def _mixed(board: Board) -> bool:
+    return len(board.machines) > 1
 
 
 def _head(metric: str, split: str) -> dict[str, Any]:
