@@ -258,7 +258,7 @@ def summary(records: Sequence[Record], others: Sequence[Record]) -> str:
         if _table(record) == _table(first) and record.configuration != first.configuration and is_plain(record):
             rivals.setdefault(_apart(record, first), {})[record.seed] = record
     held = Contest(first.task, first.scale, tuple(records), {name: tuple(runs.values()) for name, runs in sorted(rivals.items())}, 0)
-    return "\n".join([verdict(held), *machines(held), *weaknesses(held)])
+    return "\n".join([verdict(held), *caveats(held), *weaknesses(held)])
 
 
 def _apart(rival: Record, record: Record) -> str:

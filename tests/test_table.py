@@ -133,7 +133,7 @@ def test_markdown_is_written_for_every_dataset_and_the_terminal_table_marks_the_
     all_boards = boards([record(), record(scale="full"), record(data_fingerprint="e" * 64), record(**other)])
     assert sorted(path.name for path in write(all_boards, tmp_path)) == ["burgers_1d.md", "darcy_2d.md"]
     assert (tmp_path / "burgers_1d.md").read_text().count("## ") == 3
-    assert "\n>  fno" in text(all_boards[0], mark=all_boards[0].records[0].configuration)
+    assert "\n>  fno" in text(all_boards[0], mark=all_boards[0].records[0])
 
 
 def test_the_overview_has_a_row_a_table_and_a_column_a_model_and_the_best_is_bold(tmp_path):

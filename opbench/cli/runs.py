@@ -132,7 +132,7 @@ def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
 
     place_among_baselines(records[-1], out=out, **as_run)
     board = next(b for b in boards(records_of(out), ladders(out)[0]) if records[-1].fingerprint in [r.fingerprint for r in b.records])
-    click.echo(text(board, mark=records[-1].configuration))
+    click.echo(text(board, mark=records[-1]))
     click.echo(summary(records, board.records))
     for record in records:
         if record.status == "diverged":

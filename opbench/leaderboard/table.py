@@ -86,9 +86,9 @@ class Board:
         return f" [{_letters(self.machines.index(machine))}]" if len(self.machines) > 1 and machine in self.machines else ""
 
     @cached_property
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
         """Heads; cells by them: `configurations`, and among them the solver itself on the rungs that err no more than they do; and of each
-        row the configuration, nothing where it is the solver's."""
+        row what its runs have in common, None where it is the solver's."""
         return _table(self)
 
 
@@ -117,8 +117,13 @@ def configurations(board: Board) -> list[list[Record]]:
     """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind those that did not."""
     groups: dict[tuple, list[Record]] = {}
     for record in board.records:
-        groups.setdefault((record.configuration, str(record.machine), record.tuned), []).append(record)
+        groups.setdefault(_row_of(record), []).append(record)
     return sorted(groups.values(), key=_order)
+
+
+def _row_of(record: Record) -> tuple:
+    """Equal for runs that stand in one row."""
+    return record.configuration, str(record.machine), record.tuned
 
 
 def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
@@ -135,12 +140,12 @@ def rows(board: Board) -> list[tuple[str, ...]]:
     return board.table[1]
 
 
-def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
+def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
     found = configurations(board)
     baseline = min((runs for runs in found if _is_baseline(runs[0])), key=lambda runs: min(r.date for r in runs), default=[])
-    models = [(_order(runs), _cells(board, runs, baseline), runs[0].configuration) for runs in found]
+    models = [(_order(runs), _cells(board, runs, baseline), _row_of(runs[0])) for runs in found]
     solvers = [
-        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung), "") for ladder in board.ladders for rung in rungs(board, ladder)
+        ((0, rung.error, rung.name), _solver_cells(board, ladder, rung), None) for ladder in board.ladders for rung in rungs(board, ladder)
     ]
     _, cells, whose = zip(*sorted([*models, *solvers], key=lambda entry: entry[0]), strict=True)
     heads = tuple(head for head in models[0][1] if head in ALWAYS or any(row.get(head, "-") != "-" for row in cells))
@@ -328,10 +333,10 @@ def escaped(cell: str) -> str:
     return MARKS.sub(r"\\\g<0>", printable(cell)).replace("<", "&lt;")
 
 
-def text(board: Board, mark: str | None = None) -> str:
-    """The table for a terminal; the row of the configuration `mark` is pointed at."""
+def text(board: Board, mark: Record | None = None) -> str:
+    """The table for a terminal; the row of the run `mark` is pointed at."""
     heads, body, whose = board.table
-    lines = [("", *heads), *((">" if configuration == mark else "", *row) for row, configuration in zip(body, whose, strict=True))]
+    lines = [("", *heads), *((">" if mark and own == _row_of(mark) else "", *row) for row, own in zip(body, whose, strict=True))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
     return "\n".join([printable(board.heading), *cells, ""])
