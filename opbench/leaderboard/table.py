@@ -75,7 +75,7 @@ class Board:
         """What all its records have in common, and the data's own error."""
         return f"{self.task}, {self.scale}{'' if self.device == 'cpu' else f', on {self.device}'} ({state(self)})"
 
-    @property
+    @cached_property
     def machines(self) -> list[Machine]:
         """Where its rows come from, the one with most runs first."""
         found = [record.machine for record in self.records]
@@ -90,6 +90,11 @@ class Board:
         """Heads; cells by them: `configurations`, and among them the solver itself on the rungs that err no more than they do; and of each
         row what its runs have in common, None where it is the solver's."""
         return _table(self)
+
+    @cached_property
+    def configurations(self) -> list[list[Record]]:
+        """As the function of that name says."""
+        return _configurations(self)
 
 
 def _letters(place: int) -> str:
@@ -115,6 +120,10 @@ def _key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
 
 def configurations(board: Board) -> list[list[Record]]:
     """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind those that did not."""
+    return board.configurations
+
+
+def _configurations(board: Board) -> list[list[Record]]:
     groups: dict[tuple, list[Record]] = {}
     for record in board.records:
         groups.setdefault(_row_of(record), []).append(record)
