@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -17,6 +17,13 @@ from opbench.errors import ModelError, OpbenchError
 from opbench.find import find, known
 from opbench.model import OperatorModel, Spec
 
+FILLED: Mapping[str, Callable[[Spec], Any]] = {  # parameters of a plain module's constructor, by name
+    "spec": lambda spec: spec,
+    "grid_shape": lambda spec: spec.grid.shape,
+    **dict.fromkeys(("in_channels", "c_in"), lambda spec: spec.in_channels),
+    **dict.fromkeys(("out_channels", "c_out"), lambda spec: spec.out_channels),
+    **dict.fromkeys(("dims", "ndim"), lambda spec: spec.dims),
+}
 SAMPLES = 2  # of the trial run: enough to see that the batch axis is kept
 
 
@@ -77,9 +84,7 @@ class Plain(OperatorModel):
 
 def _arguments(cls: type[nn.Module], spec: Spec, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a plain module's constructor is called with."""
-    sure = {"spec": spec, "grid_shape": spec.grid.shape}
-    sure |= dict.fromkeys(("in_channels", "c_in"), spec.in_channels) | dict.fromkeys(("out_channels", "c_out"), spec.out_channels)
-    sure |= dict.fromkeys(("dims", "ndim"), spec.dims)
+    sure = {name: fill(spec) for name, fill in FILLED.items()}
     offered = sure | {"dim": spec.dims, "shape": spec.grid.shape, "resolution": spec.grid.shape}
     every = inspect.signature(cls).parameters.values()
     parameters = {p.name: p for p in every if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -98,9 +103,8 @@ def _arguments(cls: type[nn.Module], spec: Spec, settings: Mapping[str, Any]) ->
 
 def defaults(cls: type[nn.Module]) -> dict[str, Any]:
     """What a plain module's constructor takes by default, without what opbench fills."""
-    filled = {"spec", "grid_shape", "in_channels", "c_in", "out_channels", "c_out", "dims", "ndim"}
     parameters = inspect.signature(cls).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in filled}
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in FILLED}
 
 
 def _wants_coords(net: nn.Module) -> bool:

@@ -7,8 +7,9 @@ import pytest
 
 from opbench import specimens
 from opbench.leaderboard import labels
+from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.solver import write_solver
-from opbench.leaderboard.table import boards, write, write_overview
+from opbench.leaderboard.table import boards, write
 from opbench.recipe import Recipe, datasets, load_recipe
 from opbench.task import problem
 

@@ -14,19 +14,13 @@ import pytest
 import yaml
 
 import opbench
-from opbench.badge import award
 from opbench.cli import opbench as commands
-from opbench.errors import ConfigError, DataError, OpbenchError
+from opbench.errors import DataError, OpbenchError
 from opbench.find import find
-from opbench.leaderboard.page import render
-from opbench.leaderboard.table import boards, columns, markdown
-from opbench.leaderboard.table import rows as rows_of
 from opbench.record import read_record, save
 from opbench.reproduce import checkpoint, verify
-from opbench.shelf import shelf
 from opbench.source import files
 from opbench.submission import _fault, _require_complete, opened, submit
-from records import record
 
 ROOT = Path(__file__).parent.parent
 TINY = (ROOT / "tests" / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
@@ -342,55 +336,6 @@ def test_a_record_without_numbers_is_not_verified(home, tmp_path):
     path = save(empty, tmp_path / "records")
     with pytest.raises(OpbenchError, match="holds no scores"):
         commands.main(["verify", "--weights", str(next((home / "runs").glob("*/mean*/*"))), str(path)], standalone_mode=False)
-
-
-def badged(folder: Path) -> list[str | None]:
-    return [held.badge and held.badge.repeated for held in shelf(folder / "records").records]
-
-
-def test_a_badge_is_lost_when_its_record_is_edited_and_a_repeated_training_outweighs_a_score(tmp_path):
-    path = save(record(), tmp_path / "records")
-    assert badged(tmp_path) == [None]
-    for repeated, expected in (("scored", "scored"), ("retrained", "retrained"), ("scored", "retrained")):
-        badge = award(path, repeated, "cpu", tmp_path)
-        assert badged(tmp_path) == [expected]
-    assert badge == tmp_path / "verified" / "burgers_1d" / path.name
-    path.write_text(path.read_text().replace("test processor", "better processor"))
-    assert badged(tmp_path) == [None]
-    path.unlink()
-    assert shelf(tmp_path / "records") == ([], [])
-
-
-def test_a_badge_with_more_than_it_may_say_is_a_fault_and_its_record_unverified(tmp_path):
-    path = save(record(), tmp_path / "records")
-    badge = award(path, "scored", "cpu", tmp_path)
-    badge.write_text(json.dumps(json.loads(badge.read_text()) | {"trust": "me"}))
-    records, faults = shelf(tmp_path / "records")
-    assert [held.badge for held in records] == [None]
-    assert [type(fault) for fault in faults] == [ConfigError]
-    assert f"{badge}: trust" in str(faults[0])
-
-
-def test_no_record_says_itself_that_it_is_verified(tmp_path):
-    path = save(record(), tmp_path / "records")
-    for key in ("badge", "_badge"):
-        path.write_text(json.dumps(json.loads(record().to_json()) | {key: {"repeated": "scored"}}))
-        with pytest.raises(ConfigError, match=key):
-            read_record(path)
-
-
-def test_a_row_is_verified_when_all_of_its_runs_are_and_only_then_is_there_a_column(tmp_path):
-    paths = [save(record(seed=seed, model=model), tmp_path / "records") for model in ("fno", "ifno") for seed in (0, 1)]
-    (board,) = boards(shelf(tmp_path / "records").records)
-    assert "verified" not in columns(board)
-    assert "verified" not in render(board.records).partition("<tbody>")[2].lower()
-    for path, repeated in zip(paths, ("scored", "retrained", "retrained"), strict=False):
-        award(path, repeated, "cpu", tmp_path)
-    (board,) = boards(shelf(tmp_path / "records").records)
-    place = columns(board).index("verified")
-    assert [(row[0], row[place]) for row in rows_of(board)] == [("fno", "scored"), ("ifno", "-")]
-    assert "- is unverified" in markdown(board, "command")
-    assert re.findall(r"<small>(scored|retrained|unverified)</small>", render(board.records)) == ["scored", "unverified"]
 
 
 def test_the_commands_of_submit_md_exist_with_their_options():

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write, write_overview
+from opbench.leaderboard.overview import write_overview
+from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write
 from opbench.record import Machine
 from records import record
 

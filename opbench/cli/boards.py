@@ -29,8 +29,9 @@ weights_option = click.option(
 @shared.out("Where records/ lies.")
 def table(task: str | None, out: Path) -> None:
     """Print the leaderboard from records, and write its Markdown, and that of the solver matched with each model."""
+    from opbench.leaderboard.overview import write_overview
     from opbench.leaderboard.solver import write_solver
-    from opbench.leaderboard.table import boards, text, write, write_overview
+    from opbench.leaderboard.table import boards, text, write
     from opbench.shelf import shelf, shipped
 
     task = in_records(task)
@@ -264,9 +265,8 @@ def _tell(faults: list[OpbenchError]) -> None:
     """A line for every file that is no record; raises OpbenchError where there is one."""
     _list(faults)
     if faults:
-        raise OpbenchError(
-            f"{len(faults)} file{'s were' if len(faults) > 1 else ' was'} left out, named above; mend or remove what is named"
-        )
+        left = f"{counted(len(faults), 'file')} {'was' if len(faults) == 1 else 'were'} left out"
+        raise OpbenchError(f"{left}, named above; mend or remove what is named")
 
 
 def _list(faults: list[OpbenchError]) -> None:

@@ -1,7 +1,7 @@
 "use strict";
 const all = (query, within = document) => [...within.querySelectorAll(query)];
 const form = document.querySelector("form"), told = document.querySelector("output"), nothing = document.querySelector("#nothing");
-const usual = ["test", "ood", "finer"], many = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+const many = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 let ranked = "";
 
 function show() {
@@ -15,7 +15,7 @@ function show() {
     for (const body of bodies) body.hidden = !fits(body);
     const left = bodies.filter((body) => !body.hidden).length;
     const heads = all("thead th", board);
-    const seen = heads.filter(({ dataset: { metric, split } }) => metric === want.metric && (want.split ? split === want.split : usual.includes(split)));
+    const seen = heads.filter(({ dataset: { metric, split, usual } }) => metric === want.metric && (want.split ? split === want.split : usual !== undefined));
     board.hidden = !left || !seen.length || misplaced(board);
     rows += board.hidden ? 0 : left;
     tables += !board.hidden;

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from opbench.atomic import write_bytes
-from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, document, element, raw
+from opbench.leaderboard.plots import figures, latency, loss, median, profiles
 from opbench.leaderboard.table import (
     METRIC,
     RESIDUAL,
     Board,
     boards,
-    configurations,
     diverged,
     is_plain,
     mean,
@@ -31,7 +30,6 @@ SPLITS = ("test", "ood", "finer", "coarser", "noise_1", "noise_5")
 SHOWN = SPLITS[:3]  # those that stand in the tables before one is chosen
 TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
 DASH = "\N{EN DASH}"  # where there is no number
-RATIO = 20.0  # where the performance profile ends
 Runs = Sequence[Record]
 Column = tuple[str, Any]
 
@@ -96,14 +94,14 @@ def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
             class_="soft",
         ),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label="All tasks"),
-        _profiles(found, models, colours),
+        profiles([_own(board) for board in found], models, colours),
     )
 
 
 def _own(board: Board) -> dict[str, float]:
     """Each model's mean test error as `is_plain` runs have it; models that diverged are not there."""
     errors: dict[str, float] = {}
-    for runs in configurations(board):
+    for runs in board.configurations:
         error = mean(runs, "test")
         if is_plain(runs[0]) and not diverged(runs) and error is not None:
             errors.setdefault(runs[0].model, error)
@@ -139,33 +137,6 @@ def _place(board: Board) -> str:
     return f"{board.task}-{board.scale}-{board.device}-{board.task_version}-{board.data_fingerprint[:8]}".replace("/", "-")
 
 
-def _profiles(found: Sequence[Board], models: Sequence[str], colours: Mapping[str, int]) -> Markup | None:
-    """Part of the tasks on which a model's error is at most a factor above the best one's (Dolan and Moré, 2002)."""
-    tables = [errors for errors in map(_own, found) if errors]
-    if len(tables) < 2:
-        return None
-    series = {}
-    for model in models:
-        ratios = sorted(_ratio(errors[model], min(errors.values())) for errors in tables if model in errors)
-        points = [(ratio, (i + 1) / len(tables)) for i, ratio in enumerate(ratios) if ratio <= RATIO]
-        series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
-    x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
-    y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
-    words = (
-        f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
-    )
-    more = "A run that diverged or is missing counts as never."
-    return element(
-        "div",
-        element("figure", lines("Performance profiles", series, colours, x, y, steps=True), element("figcaption", words + more)),
-        class_="figures",
-    )
-
-
-def _ratio(error: float, best: float) -> float:
-    return error / best if best > 0 else 1.0 if error == best else float("inf")
-
-
 def _controls(found: Sequence[Board]) -> Markup:
     records = [r for board in found for r in board.records]
     metrics = sorted({metric for r in records for scores in r.scores.values() for metric in scores}, key=lambda m: (m != METRIC, m))
@@ -198,7 +169,7 @@ def _sections(found: Sequence[Board], colours: Mapping[str, int]) -> list[Markup
 
 
 def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
-    groups = configurations(board)
+    groups = board.configurations
     columns = _columns(board, groups)
     heads = [element("th", element("button", title, type="button"), scope="col", **about) for title, about, _ in columns]
     rows = [_row(runs, columns, f"{place}-{row}") for row, runs in enumerate(groups)]
@@ -209,7 +180,7 @@ def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
         element("h2", board.dataset, " ", element("small", _kind(board)), id=f"{place}-name"),
         element("p", f"{state(board)}{'' if _mixed(board) else f'; all on {_machine(board.records[0])}'}.", class_="soft"),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{board.task} on {board.device}"),
-        _figures(groups, colours),
+        figures(groups, colours),
         class_="board",
         id=place,
         aria_labelledby=f"{place}-name",
@@ -229,7 +200,7 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
     numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in costs]
     return [
         ("model", words, lambda runs: None),
-        ("loss", words, lambda runs: element("td", _loss(runs[0]), class_="words")),
+        ("loss", words, lambda runs: element("td", loss(runs[0]), class_="words")),
         *scores,
         *numbers,
         ("seeds", {}, _seeds),
@@ -245,16 +216,12 @@ def _mixed(board: Board) -> bool:
 def _head(metric: str, split: str) -> dict[str, Any]:
     """Of a score's column; rows come in the order of the first one."""
     first = "ascending" if (metric, split) == (METRIC, SPLITS[0]) else None
-    about = {"data_metric": metric, "data_split": split, "title": f"{metric} on {split}", "aria_sort": first}
+    about = {"data_metric": metric, "data_split": split, "data_usual": split in SHOWN, "title": f"{metric} on {split}", "aria_sort": first}
     return about | {"hidden": not _is_shown(metric, split)}
 
 
 def _is_shown(metric: str, split: str) -> bool:
     return metric == METRIC and split in SHOWN
-
-
-def _loss(record: Record) -> str:
-    return f"{record.loss}, {record.labels} labels" if record.labels else record.loss
 
 
 def _machine(record: Record) -> str:
@@ -298,15 +265,6 @@ def _plain(value: Any, told: Callable[[float], str]) -> Any:
     return cell
 
 
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
-
-
-def _latency(record: Record) -> float | None:
-    return 1e3 * record.cost.seconds("alone") if record.cost else None
-
-
 def _throughput(record: Record) -> float | None:
     return 1 / record.cost.seconds("batched") if record.cost else None
 
@@ -322,16 +280,16 @@ def _times(factor: float) -> str:
 
 COSTS = (
     ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}".format),
-    ("training", "wall time, median over seeds", lambda runs: _median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
-    ("latency", "one sample, median", lambda runs: _median(_latency(r) for r in runs), "{:.3g} ms".format),
-    ("throughput", "samples a second at the best batch size", lambda runs: _median(_throughput(r) for r in runs), rate),
+    ("training", "wall time, median over seeds", lambda runs: median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
+    ("latency", "one sample, median", lambda runs: median(latency(r) for r in runs), "{:.3g} ms".format),
+    ("throughput", "samples a second at the best batch size", lambda runs: median(_throughput(r) for r in runs), rate),
     (
         "solver",
         "error-matched solver's seconds over the model's, one sample",
-        lambda runs: _median(_solver_ratio(r, "alone") for r in runs),
+        lambda runs: median(_solver_ratio(r, "alone") for r in runs),
         _times,
     ),
-    ("solver, batched", "the same in full batches", lambda runs: _median(_solver_ratio(r, "batched") for r in runs), _times),
+    ("solver, batched", "the same in full batches", lambda runs: median(_solver_ratio(r, "batched") for r in runs), _times),
 )
 
 
@@ -389,55 +347,3 @@ def _solver(record: Record) -> str:
 
 def _pairs(mapping: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in mapping.items())
-
-
-def _figures(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
-    shown = [runs for runs in groups if not diverged(runs)]
-    drawn = [_pareto(shown, colours, *axis) for axis in PARETO]
-    found = [figure for figure in (*drawn, _growth(shown, colours)) if figure is not None]
-    return element("div", found, class_="figures") if found else None
-
-
-PARETO = (
-    ("training time in s", lambda runs: _median(r.seconds.get("training_wall") for r in runs)),
-    ("latency of one sample in ms", lambda runs: _median(_latency(r) for r in runs)),
-    ("parameters", lambda runs: runs[0].parameters),
-)
-
-
-def _pareto(groups: Sequence[Runs], colours: Mapping[str, int], label: str, cost: Any) -> Markup | None:
-    """Each model and each of its settings once, with the loss and labels that err least."""
-    points, shades, drawn = {}, {}, set()
-    for runs in groups:
-        error, price, title = mean(runs, "test"), cost(runs), _title(runs[0])
-        if error and price and (own := name(runs[0])) not in drawn:
-            drawn.add(own)
-            points[title], shades[title] = (price, error), colours[runs[0].model]
-    if len(points) < 2:
-        return None
-    words = f"Test error against {label}; the dashed line joins models that no other beats in both."
-    return element("figure", scatter(f"Error and {label}", points, shades, label, "relative L2 error"), element("figcaption", words))
-
-
-def _title(record: Record) -> str:
-    return name(record) if record.loss == "data" else f"{name(record)}, {_loss(record)}"
-
-
-def _growth(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
-    """Error against time of roll-outs on test, the median over seeds."""
-    series, shades = {}, {}
-    for runs in groups:
-        rolled = [r.rollouts["test"] for r in runs if "test" in r.rollouts]
-        columns = [
-            (time, _median(errors[METRIC][i] for roll in rolled if i < len((errors := roll.errors).get(METRIC, ()))))
-            for i, time in enumerate(rolled[0].times if rolled else ())
-        ]
-        points = [(time, error) for time, error in columns if error]
-        title = _title(runs[0])
-        if len(points) > 1 and title not in series:
-            series[title], shades[title] = points, colours[runs[0].model]
-    if not series:
-        return None
-    x, y = axes([point for points in series.values() for point in points], "time in s", "relative L2 error", log_x=False)
-    words = "Error of a model fed its own output, against time; median over seeds of the mean over samples."
-    return element("figure", lines("Error against time", series, shades, x, y), element("figcaption", words))

@@ -9,7 +9,7 @@ from typing import Any
 from opbench.atomic import replacing
 from opbench.errors import DataError
 from opbench.ladder import Ladder
-from opbench.leaderboard.table import METRIC, Board, configurations, middle, name
+from opbench.leaderboard.table import METRIC, Board, middle, name
 from opbench.record import Machine, Record, Way
 
 MARKERS = "osD^vP*Xhp<>"
@@ -46,7 +46,7 @@ PANELS = (
 
 def draw_pareto(board: Board, machine: Machine, folder: Path) -> Path:
     """Write the picture of one board's rows of one machine below `folder`; raises DataError where none of them was timed."""
-    found = ((name(runs[0]), middle(runs)) for runs in configurations(board) if runs[0].machine == machine)
+    found = ((name(runs[0]), middle(runs)) for runs in board.configurations if runs[0].machine == machine)
     runs = [(title, run) for title, run in found if run is not None]
     if not runs:
         raise DataError(f"{board.task}: no record on {machine.device} ({machine.name}) was timed; run opbench evaluate again")

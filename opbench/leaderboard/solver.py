@@ -5,7 +5,7 @@ from pathlib import Path
 
 from opbench.atomic import write_bytes
 from opbench.ladder import Ladder, Rung
-from opbench.leaderboard.table import Board, configurations, escaped, middle, name
+from opbench.leaderboard.table import Board, escaped, middle, name
 from opbench.leaderboard.words import plain, rate, seconds
 from opbench.record import Machine, Record, Way
 
@@ -62,7 +62,7 @@ def _short(pairs: Sequence[tuple[Board, Ladder]]) -> str:
 
 def _matched(board: Board, ladder: Ladder) -> list[tuple[str, Record]]:
     """The runs that are set beside a ladder, each with its row's name."""
-    return [(name(run), run) for runs in configurations(board) if (run := middle(runs)) and run.machine == ladder.machine and run.matched]
+    return [(name(run), run) for runs in board.configurations if (run := middle(runs)) and run.machine == ladder.machine and run.matched]
 
 
 def _device(machine: Machine) -> str:

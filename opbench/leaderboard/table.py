@@ -1,17 +1,16 @@
 """Records -> Markdown: one table for every task, version, scale, state of the data and kind of device; a row for every configuration.
 
-All tables of a dataset stand in one file, and an overview names the files. Rows are ranked by error. Seconds are those of the row's
+All tables of a dataset stand in one file. Rows are ranked by error. Seconds are those of the row's
 machine: where a table has several, letters keep them apart.
 """
 
 import math
 import re
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote
 
 from opbench.atomic import write_bytes
 from opbench.badge import Repeated
@@ -37,19 +36,7 @@ ABOUT_COST = (
 ABOUT_BADGES = (
     "Verified: somebody else scored the checkpoints of all the row's runs, or retrained them too, and found their numbers; - is unverified."
 )
-OVERVIEW = """# Leaderboards
-
-Mean relative L2 error on the test split of each task, over samples and seeds, of every model with its own settings, trained by the data
-under the task's budget; the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine.
-[index.html](index.html) shows the same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never
-edited.
-"""
-BY_LOSS = """## By loss
-
-The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read.
-"""
 MARKS = re.compile(r"[\\|`*]|!(?=\[)|\](?=[\[(:])|^#")  # what makes Markdown of a text; an underscore within a word does not
-LOSSES = ("both", "data", "physics")
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
 
@@ -93,8 +80,11 @@ class Board:
 
     @cached_property
     def configurations(self) -> list[list[Record]]:
-        """As the function of that name says."""
-        return _configurations(self)
+        """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind the others."""
+        groups: dict[tuple, list[Record]] = {}
+        for record in self.records:
+            groups.setdefault(_row_of(record), []).append(record)
+        return sorted(groups.values(), key=_order)
 
 
 def _letters(place: int) -> str:
@@ -118,18 +108,6 @@ def _key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
     return found.task, found.task_version, found.scale, found.data_fingerprint, found.machine.device.partition(":")[0]
 
 
-def configurations(board: Board) -> list[list[Record]]:
-    """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind those that did not."""
-    return board.configurations
-
-
-def _configurations(board: Board) -> list[list[Record]]:
-    groups: dict[tuple, list[Record]] = {}
-    for record in board.records:
-        groups.setdefault(_row_of(record), []).append(record)
-    return sorted(groups.values(), key=_order)
-
-
 def _row_of(record: Record) -> tuple:
     """Equal for runs that stand in one row."""
     return record.configuration, str(record.machine), record.tuned
@@ -150,7 +128,7 @@ def rows(board: Board) -> list[tuple[str, ...]]:
 
 
 def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
-    found = configurations(board)
+    found = board.configurations
     baseline = min((runs for runs in found if _is_baseline(runs[0])), key=lambda runs: min(r.date for r in runs), default=[])
     models = [(_order(runs), _cells(board, runs, baseline), _row_of(runs[0])) for runs in found]
     solvers = [
@@ -163,7 +141,7 @@ def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[t
 
 def rungs(board: Board, ladder: Ladder) -> list[Rung]:
     """The rungs that a row's error is matched with, alone or batched."""
-    wanted = [error for runs in configurations(board) if (error := mean(runs, "test")) is not None]
+    wanted = [error for runs in board.configurations if (error := mean(runs, "test")) is not None]
     ways: tuple[Way, ...] = ("alone", "batched")
     found = [rung for error in wanted for way in ways if (rung := ladder.cheapest(error, way)) is not None]
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
@@ -360,50 +338,3 @@ def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:
     for path, parts in zip(paths, texts.values(), strict=True):
         write_bytes(path, "\n".join(parts).encode())
     return paths
-
-
-def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
-    """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error; and one for every loss."""
-    models = sorted({r.model for board in all_boards for r in board.records if is_plain(r)})
-    parts = [OVERVIEW, *_overview(all_boards, models, lambda r: r.model if is_plain(r) else None), "", _spent(all_boards), ""]
-    losses = [(board, {r.model for r in board.records if _by_loss(r) and r.loss != "data"}) for board in all_boards]
-    if compared := [board for board, models in losses if models]:
-        heads = sorted({str(head) for board, models in losses for r in board.records if r.model in models and (head := _by_loss(r))})
-        parts += [BY_LOSS, *_overview(compared, heads, _by_loss), ""]
-    path = folder / "README.md"
-    write_bytes(path, "\n".join(parts).encode())
-    return path
-
-
-def _by_loss(record: Record) -> str | None:
-    """The column of a run by the equation, by data or by both, all of them; None for one on some labels or at points of a loss' own."""
-    return f"{record.model}, {record.loss}" if record.loss in LOSSES and not (record.changes or record.labels) else None
-
-
-def _spent(all_boards: Sequence[Board]) -> str:
-    said = []
-    for device in sorted({board.device for board in all_boards}):
-        runs = [record for board in all_boards if board.device == device for record in board.records]
-        clock, words = ("training_cpu", "processor time") if device == "cpu" else ("training_wall", "wall time")
-        hours = math.fsum(record.seconds[clock] for record in runs) / 3600
-        said.append(f"{len(runs)} runs on {device}, whose training took {hours:.1f} hours of {words}")
-    return f"{'; '.join(said)}."
-
-
-def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
-    """A row for each board."""
-    heads = ("task", "scale", "device", *(escaped(head) for head in columns))
-    lines = [heads, ["---"] * len(heads), *(_overview_row(board, columns, column) for board in all_boards)]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def _overview_row(board: Board, columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
-    """The best of each column's unchanged runs; the best of all is bold, "-" is not run and "diverged" what it says."""
-    cells, means = {}, {}
-    for runs in reversed([runs for runs in configurations(board) if not runs[0].changes]):
-        error, head = mean(runs, "test"), column(runs[0])
-        cells[head] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
-        means[head] = math.inf if diverged(runs) or error is None else error
-    best = min((means.get(head, math.inf) for head in columns), default=math.inf)
-    shown = [f"**{cells[head]}**" if means.get(head) == best < math.inf else cells.get(head, "-") for head in columns]
-    return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]

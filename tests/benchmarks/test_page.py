@@ -4,8 +4,9 @@ from time import process_time
 
 import pytest
 
+from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.page import write
-from opbench.leaderboard.table import boards, write_overview
+from opbench.leaderboard.table import boards
 from opbench.leaderboard.table import write as write_tables
 from opbench.record import save
 from opbench.shelf import shelf

@@ -1,0 +1,105 @@
+"""What the page draws: performance profiles over all tasks, and for each table error against costs and against time."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
+from opbench.leaderboard.markup import Markup, element
+from opbench.leaderboard.table import METRIC, diverged, mean, name
+from opbench.record import Record
+
+RATIO = 20.0  # where the performance profile ends
+Runs = Sequence[Record]
+
+
+def profiles(found: Sequence[Mapping[str, float]], models: Sequence[str], colours: Mapping[str, int]) -> Markup | None:
+    """Of each table's errors by model: on which part of the tables a model's is at most so many times the best (Dolan and Moré, 2002)."""
+    tables = [errors for errors in found if errors]
+    if len(tables) < 2:
+        return None
+    series = {}
+    for model in models:
+        ratios = sorted(_ratio(errors[model], min(errors.values())) for errors in tables if model in errors)
+        points = [(ratio, (i + 1) / len(tables)) for i, ratio in enumerate(ratios) if ratio <= RATIO]
+        series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
+    x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
+    y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
+    words = (
+        f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
+    )
+    more = "A run that diverged or is missing counts as never."
+    return element(
+        "div",
+        element("figure", lines("Performance profiles", series, colours, x, y, steps=True), element("figcaption", words + more)),
+        class_="figures",
+    )
+
+
+def _ratio(error: float, best: float) -> float:
+    return error / best if best > 0 else 1.0 if error == best else float("inf")
+
+
+def figures(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
+    shown = [runs for runs in groups if not diverged(runs)]
+    drawn = [_pareto(shown, colours, *axis) for axis in PARETO]
+    found = [figure for figure in (*drawn, _growth(shown, colours)) if figure is not None]
+    return element("div", found, class_="figures") if found else None
+
+
+PARETO = (
+    ("training time in s", lambda runs: median(r.seconds.get("training_wall") for r in runs)),
+    ("latency of one sample in ms", lambda runs: median(latency(r) for r in runs)),
+    ("parameters", lambda runs: runs[0].parameters),
+)
+
+
+def _pareto(groups: Sequence[Runs], colours: Mapping[str, int], label: str, cost: Any) -> Markup | None:
+    """Each model and each of its settings once, with the loss and labels that err least."""
+    points, shades, drawn = {}, {}, set()
+    for runs in groups:
+        error, price, title = mean(runs, "test"), cost(runs), _title(runs[0])
+        if error and price and (own := name(runs[0])) not in drawn:
+            drawn.add(own)
+            points[title], shades[title] = (price, error), colours[runs[0].model]
+    if len(points) < 2:
+        return None
+    words = f"Test error against {label}; the dashed line joins models that no other beats in both."
+    return element("figure", scatter(f"Error and {label}", points, shades, label, "relative L2 error"), element("figcaption", words))
+
+
+def _title(record: Record) -> str:
+    return name(record) if record.loss == "data" else f"{name(record)}, {loss(record)}"
+
+
+def _growth(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
+    """Error against time of roll-outs on test, the median over seeds."""
+    series, shades = {}, {}
+    for runs in groups:
+        rolled = [r.rollouts["test"] for r in runs if "test" in r.rollouts]
+        columns = [
+            (time, median(errors[METRIC][i] for roll in rolled if i < len((errors := roll.errors).get(METRIC, ()))))
+            for i, time in enumerate(rolled[0].times if rolled else ())
+        ]
+        points = [(time, error) for time, error in columns if error]
+        title = _title(runs[0])
+        if len(points) > 1 and title not in series:
+            series[title], shades[title] = points, colours[runs[0].model]
+    if not series:
+        return None
+    x, y = axes([point for points in series.values() for point in points], "time in s", "relative L2 error", log_x=False)
+    words = "Error of a model fed its own output, against time; median over seeds of the mean over samples."
+    return element("figure", lines("Error against time", series, shades, x, y), element("figcaption", words))
+
+
+def loss(record: Record) -> str:
+    return f"{record.loss}, {record.labels} labels" if record.labels else record.loss
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def latency(record: Record) -> float | None:
+    return 1e3 * record.cost.seconds("alone") if record.cost else None
