@@ -262,9 +262,11 @@ def summary(records: Sequence[Record], others: Sequence[Record]) -> str:
 
 
 def _apart(rival: Record, record: Record) -> str:
-    """The rival's name, by its source where only that tells it from the record: an earlier state of the same file."""
+    """The rival's name, by its loss or its source where that alone tells it from the record: an earlier state of the same file."""
     own = with_settings(rival)
-    return own if own != with_settings(record) else f"{own} (source {rival.source_sha256[:8]})"
+    if own != with_settings(record):
+        return own
+    return f"{own} (source {rival.source_sha256[:8]})" if rival.source_sha256 != record.source_sha256 else f"{own} by {rival.loss}"
 
 
 def _table(record: Record) -> tuple[Any, ...]:

@@ -68,7 +68,7 @@ def read_json(path: Path, what: str) -> tuple[bytes, Any]:
 
 def printable(text: str) -> str:
     """`text` on one line, without the signs that steer a terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def load_toml(path: Path, type_: type[T]) -> T:
@@ -124,5 +124,10 @@ def canonical(value: Any) -> Any:
 
 def fingerprint(value: Any) -> str:
     """sha256 of the canonical JSON form (keys sorted), as 64 hexadecimal digits."""
-    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest(canonical(value))
+
+
+def digest(plain: Any) -> str:
+    """`fingerprint` of what is plain JSON data already."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

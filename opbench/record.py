@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from opbench.atomic import write_bytes
 from opbench.badge import Badge
-from opbench.config import Frozen, Sha256, fingerprint, printable, read_json, validate_json
+from opbench.config import Frozen, Sha256, digest, printable, read_json, validate_json
 from opbench.errors import DataError
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
@@ -296,11 +296,11 @@ class Record(Frozen):
     @cached_property
     def configuration(self) -> str:
         """Equal for runs that differ in nothing but the seed (and where they ran)."""
-        return fingerprint(decided(self.model_dump(mode="json", include=DECIDED | SINCE)))
+        return digest(decided(self.model_dump(mode="json", include=DECIDED | SINCE)))
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint([self.configuration, self.seed])
+        return digest([self.configuration, self.seed])
 
     @property
     def stem(self) -> str:

@@ -17,7 +17,7 @@ LEVEL = 0.95
 RESAMPLES = 9999
 NORMAL = NormalDist()
 Errors = Sequence[Sequence[float | None]]  # by seed, the error of each sample: the same samples in the same order
-Statistic = Callable[..., np.ndarray]  # of weights (resample, member), one array a factor, that sum to one -> (resample,)
+Statistic = Callable[..., np.ndarray]  # of weights (member, resample), one array a factor, that sum to one -> (resample,)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def summarize(errors: Sequence[float | None]) -> Summary:
     enough = len(values) >= MIN_SEEDS and not diverged
     return Summary(
         mean=math.inf if diverged or not values else math.fsum(values) / len(values),
-        deviation=float(np.std(values, ddof=1)) if enough else None,
+        deviation=float(np.std(np.subtract(values, values[0]), ddof=1)) if enough else None,  # of equal values exactly none
         seeds=len(values),
         diverged=diverged,
     )
@@ -181,31 +181,33 @@ def _table(errors: Errors) -> np.ndarray | None:
 
 
 def _mean(table: np.ndarray, seeds: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """(resample,): means of (seed, sample) errors under weights (resample, seed) and (resample, sample)."""
-    return ((seeds @ table) * samples).sum(1)
+    """(resample,): means of (seed, sample) errors under weights (seed, resample) and (sample, resample)."""
+    each = np.einsum("sn,nr->sr", table, samples)  # by no BLAS, whose threads and last digits are the machine's
+    return (each * seeds).sum(0)
 
 
 @lru_cache(maxsize=8)
 def _weights(sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """(resample, member) for each factor; the same whenever they are asked for, and drawing them takes longer than all that follows."""
+    """(member, resample) for each factor; the same whenever they are asked for, and drawing them takes longer than all that follows."""
     rng = np.random.default_rng(0)
-    return tuple(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in sizes)
+    return tuple(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).T.copy() / n for n in sizes)
 
 
 def _bca(statistic: Statistic, sizes: Sequence[int]) -> Interval:
     """The interval of a statistic whose factors (seeds, samples, ...) are resampled independently of each other."""
-    even = [np.full((1, n), 1 / n) for n in sizes]
+    even = [np.full((n, 1), 1 / n) for n in sizes]
     drawn = statistic(*_weights(tuple(sizes)))
     observed = statistic(*even)[0]
-    if np.ptp(drawn) <= 1e-12 * abs(observed):  # all errors are equal but for rounding
+    near = 1e-12 * abs(observed)  # equal but for rounding, which is the machine's
+    if np.ptp(drawn) <= near:
         return Interval(float(observed), float(observed))
-    below = ((drawn < observed).mean() + (drawn <= observed).mean()) / 2
+    below = ((drawn < observed - near).mean() + (drawn <= observed + near).mean()) / 2
     bias = NORMAL.inv_cdf(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
     cubes = squares = 0.0
     for place, n in enumerate(sizes):
         if n > 1:
             without = (1 - np.eye(n)) / (n - 1)
-            left = statistic(*(without if i == place else np.repeat(weights, n, 0) for i, weights in enumerate(even)))
+            left = statistic(*(without if i == place else np.repeat(weights, n, 1) for i, weights in enumerate(even)))
             influence = (n - 1) * (left.mean() - left)
             cubes, squares = cubes + (influence**3).sum() / n**3, squares + (influence**2).sum() / n**2
     skew = cubes / (6 * squares**1.5) if squares > 0 else 0.0

@@ -121,6 +121,8 @@ def test_a_summary_tells_a_run_from_the_models_defaults_and_from_an_earlier_stat
     words = summary(grown, [*grown, *earlier])
     assert words.splitlines()[0] == "same.py:Net is better than same.py:Net (source bbbbbbbb)"
     assert "worst samples of test: 11 (0.21)" in words
+    words = summary(runs("fno", [2 * e for e in SAMPLES], loss="physics"), runs("fno", SAMPLES))
+    assert words.splitlines()[0] == "fno is worse than fno by data"
 
 
 def test_what_has_a_record_is_not_trained_again(tmp_path):

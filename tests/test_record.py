@@ -181,6 +181,18 @@ def test_a_copy_of_a_record_is_no_second_run(tmp_path):
     assert "is the run of" in str(fault)
 
 
+def test_a_record_that_was_copied_to_another_folder_counts_once_and_an_edited_copy_is_a_fault(tmp_path):
+    own = save(record(), tmp_path / "own")
+    copy = tmp_path / "shipped" / own.parent.name / own.name
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(own.read_bytes())
+    assert shelf(tmp_path / "shipped", tmp_path / "own") == ([record()], [])
+    copy.write_text(copy.read_text().replace('"opbench evaluate', '"opbench  evaluate'))
+    records, (fault,) = shelf(tmp_path / "shipped", tmp_path / "own")
+    assert len(records) == 1
+    assert "is the run of" in str(fault)
+
+
 def test_a_file_too_large_to_be_a_record_is_not_read(tmp_path, monkeypatch):
     path = save(record(), tmp_path)
     monkeypatch.setattr("opbench.config.LARGEST", 1000)

@@ -30,6 +30,7 @@ def test_a_deviation_is_given_from_three_seeds_on():
     assert summarize([1.0, 2.0]).deviation is None
     three = summarize([1.0, 2.0, 3.0])
     assert (three.mean, three.deviation, three.seeds, three.diverged) == (2.0, 1.0, 3, 0)
+    assert summarize([0.1, 0.1, 0.1]).deviation == 0  # their mean is not 0.1
 
 
 def test_nothing_is_said_below_three_seeds_or_of_a_diverged_run():

@@ -1,6 +1,5 @@
 """Records -> one HTML page with tables, plots and the provenance of every run; it needs no server and asks nothing of any network."""
 
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from opbench.leaderboard.table import (
     mean,
     name,
     saturated,
+    spread,
     state,
     values,
     verified,
@@ -243,16 +243,16 @@ def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
     best = min((m for runs in ranked if (m := mean(runs, split, metric)) is not None), default=None)
 
     def cell(runs: Runs) -> Markup:
-        error, found, hidden = mean(runs, split, metric), values(runs, split, metric), not _is_shown(metric, split)
+        error, hidden = mean(runs, split, metric), not _is_shown(metric, split)
         if error is None:
             return element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split))
-        spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= 3 else ""
+        scatter = spread(values(runs, split, metric))
         mark = " saturated" if metric == METRIC and saturated(runs[0], split, error) else ""
         if metric == RESIDUAL and (own := runs[0].physics_floor.get(split)) is not None:
             mark = f" reference's {own:.3g}"
         lost = " diverged in part" if diverged(runs) else ""
         about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best and not lost else None}
-        return element("td", f"{error:.4g}", element("small", spread + mark + lost) if spread or mark or lost else None, **about)
+        return element("td", f"{error:.4g}", element("small", told) if (told := scatter + mark + lost) else None, **about)
 
     return cell
 

@@ -19,7 +19,7 @@ from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.words import plain, rate, seconds
 from opbench.record import Machine, Match, Record, Way
 from opbench.shelf import common
-from opbench.statistics import MIN_SEEDS, compare, interval
+from opbench.statistics import MIN_SEEDS, compare, interval, summarize
 
 METRIC = "relative_l2"
 RESIDUAL = "physics_residual"
@@ -252,13 +252,17 @@ def mean(runs: Sequence[Record], split: str, metric: str = METRIC) -> float | No
 
 
 def _score(runs: Sequence[Record], split: str) -> str:
-    """Mean over seeds, with the standard deviation from three seeds on; a score within twice the data's own error is marked."""
+    """Mean over seeds, and how far they scatter; a score within twice the data's own error is marked."""
     error = mean(runs, split)
     if error is None:
         return "-"
-    found = values(runs, split)
-    spread = f" ± {statistics.stdev(found):.1g}" if len(found) >= MIN_SEEDS else ""
-    return f"{error:.4g}{spread}{' (saturated)' if saturated(runs[0], split, error) else ''}"
+    return f"{error:.4g}{spread(values(runs, split))}{' (saturated)' if saturated(runs[0], split, error) else ''}"
+
+
+def spread(found: Sequence[float]) -> str:
+    """The standard deviation over seeds, from three on."""
+    deviation = summarize(found).deviation
+    return "" if deviation is None else f" ± {deviation:.1g}"
 
 
 def errors(runs: Sequence[Record], split: str = "test", metric: str = METRIC) -> list[list[float | None]]:
