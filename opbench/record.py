@@ -201,7 +201,8 @@ class Record(Frozen):
     labels: training samples whose references were read, 0 where the loss reads none; None is all of them.
     loss_settings: those of the loss that differ from what a loss without settings does.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
-    scores[split][metric] is the mean over samples, per_sample[split][metric] the list. seconds: wall and processor
+    scores[split][metric] is the mean over samples, per_sample[split][metric] the list; of a step task, where a sample is a trajectory, of
+    means over its steps. seconds: wall and processor
     time of training, and until the best validation error.
     rollouts: by split. tuned: trials of `opbench tune` that chose the settings; None where they are the defaults or the user's own.
     finetuned: what `--finetune` made of test samples.

@@ -168,8 +168,9 @@ def _curve(places: Sequence[float] | np.ndarray, values: Any, positive: bool = F
 
 def _pictures(run: Record, specimens: Specimens) -> list[Markup]:
     about, draw = specimens.about, _plots if specimens.grid.dims == 1 else _maps
-    samples = len(run.per_sample.get("test", {}).get(METRIC, []))
-    told = [f"The best, the median and the worst of {samples} test samples by relative L2 error, seed {run.seed}"]
+    samples = f"{len(run.per_sample.get('test', {}).get(METRIC, []))} test samples"
+    whole = f"the steps of {samples}" if run.task.endswith("/step") else samples
+    told = [f"The best, the median and the worst of {whole} by relative L2 error, seed {run.seed}"]
     told += [f"one point in {about.stride} along each axis"] if about.stride > 1 else []
     told += [f"at {about.plane:.3g} m of the third axis"] if about.plane is not None else []
     told += [

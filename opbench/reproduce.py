@@ -249,13 +249,13 @@ def _numbers(parts: Mapping[str, Any]) -> dict[Key, Sequence[float | None]]:
 
 
 def _allowed(scored: Mapping[str, Any]) -> dict[Key, float]:
-    """By how much more than a part of itself a number may differ: a rate may be zero, and a time be the stored one before."""
+    """By how much more than a part of itself a number may differ: a rate may be zero, and one sample's time be the stored one before."""
     floors = scored.get("physics_floor", {}).items()
     allowed: dict[Key, float] = {(split, "physics_floor", "references"): FLOOR * floor for split, floor in floors if floor is not None}
     for split, rolled in scored.get("rollouts", {}).items():
         first, last = rolled.times[0], rolled.times[-1]
         allowed[split, "growth_rate", "roll-out"] = SLOPE * TOLERANCE / (last - first or last)
-        allowed[split, "correlation_time", "roll-out"] = last / len(scored["per_sample"][split][HEADLINE])  # one step of one sample
+        allowed[split, "correlation_time", "roll-out"] = last / len(rolled.times) / len(scored["per_sample"][split][HEADLINE])
     return allowed
 
 

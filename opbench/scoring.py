@@ -25,7 +25,10 @@ CONSERVED = 5e-3  # of a field's size: totals of our data move by 2e-3 at most w
 
 
 def scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], place: str, batch_size: int) -> dict[str, Any]:
-    """The record's fields of accuracy; a split on another grid than the training's is scored where the model runs there."""
+    """The record's fields of accuracy; a split on another grid than the training's is scored where the model runs there.
+
+    A sample of a step task is a trajectory: its values are means over the steps.
+    """
     told: dict[str, Any] = {name: {} for name in ("scores", "per_sample", "not_scored", "physics_floor", "rollouts")}
     held: list[int] = []
     for name, samples, grid in _cases(splits, place, told["not_scored"]):
@@ -54,7 +57,9 @@ def scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], pl
             told["physics_floor"][name] = finite(float(_left(residual, samples.given, samples.reference, batch_size).mean()))
         if name in STORED and len(splits[name].times) > 1:
             told["rollouts"][name] = roll_out(network, samples, splits[name].times, grid, batch_size)
-        _tell(told, name, values, absent | _infinite(values, prediction))
+        steps = splits.get(name, splits["test"]).pairs
+        values = {key: value.unflatten(0, (-1, steps)).mean(1) for key, value in values.items()}  # of one trajectory, they go together
+        _tell(told, name, values, absent | _infinite(values, prediction.unflatten(0, (-1, steps))))
     return told | {"metric_versions": {name: version for name, version in versions().items() if name in told["scores"]["test"]}}
 
 

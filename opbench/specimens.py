@@ -22,12 +22,12 @@ from opbench.model import Samples, Spec
 from opbench.record import Count, Label, Number, Record, Sha256
 
 SUFFIX = ".safetensors"
-KINDS = ("best", "median", "worst")  # of the test samples, by relative L2
+KINDS = ("best", "median", "worst")  # of the test samples, of a step task the steps, by relative L2
 SPECTRA = ("prediction", "reference", "error")
 FRAMES = 4  # times of a trajectory that are kept
 VALUES = 3 << 14  # of all fields: 192 KiB
 WAVES = 1 << 10  # shells of a spectrum
-BATCH = 16  # samples whose spectra are taken at once
+BATCH = 16  # samples whose errors and spectra are taken at once
 LARGEST = 1 << 20  # bytes of a file that is read; four times what one has
 
 
@@ -81,12 +81,12 @@ ARRAYS = ("given", "prediction", "reference", "errors", "growth", "spectra")
 
 
 def make(record: Record, spec: Spec, samples: Samples, prediction: Tensor) -> Specimens:
-    """Of a run's test split and its prediction (n, c_out, *s), which the record holds the errors of."""
+    """Of a run's test split and its prediction (n, c_out, *s)."""
     fields = tuple(dict.fromkeys(channel.field for channel in spec.outputs))
     every = tuple(channel.time for channel in spec.outputs[: len(spec.outputs) // len(fields)])
     stored = tuple(time for time in every if time is not None)
     frames = sorted({round(part * (len(every) - 1)) for part in np.linspace(1 / FRAMES, 1, FRAMES)})
-    errors = [math.inf if error is None else error for error in record.per_sample["test"]["relative_l2"]]
+    errors = _errors(prediction, samples.reference)
     order = sorted(range(len(errors)), key=lambda i: errors[i])
     indices = (order[0], order[(len(order) - 1) // 2], order[-1])
     flat, where = _flat(spec.grid)
@@ -145,6 +145,13 @@ def _thinned(grid: Grid, stride: int) -> Grid:
     cells = (n if wraps else n - 1 for n, wraps in zip(shape, grid.periodic, strict=True))
     upper = tuple(low + h * stride * m for low, h, m in zip(grid.lower, grid.spacing, cells, strict=True))
     return Grid(grid.axes, shape, grid.lower, upper, grid.periodic)
+
+
+def _errors(prediction: Tensor, reference: Tensor) -> list[float]:
+    """Relative L2 of every sample; infinite where it is not finite."""
+    batches = zip(prediction.split(BATCH), reference.split(BATCH), strict=True)
+    values = torch.cat([relative_l2(*batch) for batch in batches]).tolist()
+    return [value if math.isfinite(value) else math.inf for value in values]
 
 
 def _growth(prediction: Tensor, reference: Tensor) -> np.ndarray:

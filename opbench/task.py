@@ -36,6 +36,11 @@ class Split(Dataset, ABC):
     spec: Spec
     times: tuple[float, ...] = ()
 
+    @property
+    def pairs(self) -> int:
+        """Samples that one stored trajectory gives."""
+        return len(self.times) or 1
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -75,11 +80,6 @@ class StoredSplit(Split):
         self.given_names = [channel.field for channel in spec.inputs]
         self.states = [field.name for field in self.stored.header.evolving]
         self.times = (self.stored.header.times or ())[1:] if kind == "step" else ()
-
-    @property
-    def pairs(self) -> int:
-        """Samples that one stored trajectory gives."""
-        return len(self.times) or 1
 
     def __len__(self) -> int:
         return len(self.stored) * self.pairs

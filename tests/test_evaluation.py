@@ -159,7 +159,7 @@ def test_an_interrupted_run_goes_on_to_the_very_same_record(home):
 def test_a_step_task_asks_for_the_next_state(home):
     record = run(home, "persistence", task="tiny.toml/step")
     assert record.task == "tiny/step"
-    assert len(record.per_sample["test"]["relative_l2"]) == 4 * 2
+    assert len(record.per_sample["test"]["relative_l2"]) == 4  # trajectories, of two steps each
     assert record.rollouts.keys() == {"test", "ood", "finer"}
     assert record.rollouts["test"].stable == 1.0  # what stays as it is stays bounded
     assert record.rollouts["test"].errors["relative_l2"][0] < record.rollouts["test"].errors["relative_l2"][1]

@@ -91,7 +91,20 @@ def test_a_step_task_is_rolled_out_on_every_stored_split_beside_its_one_step_sco
     reference = samples.reference[len(times) - 1 :: len(times)]
     error = ((state[:, :1] - reference).flatten(1).norm(dim=1) / reference.flatten(1).norm(dim=1)).mean().item()
     assert rollout.errors["relative_l2"][-1] == pytest.approx(error, rel=1e-5)
-    assert len(found["per_sample"]["test"]["relative_l2"]) == len(samples)
+
+
+def test_the_errors_of_a_trajectorys_steps_count_as_one_sample(tiny):
+    chosen, splits = tiny("step")
+    found, network = scored(chosen, splits)
+    steps = len(splits["test"].times)
+    for name in ("test", "finer"):
+        samples = splits[name].samples()
+        error = predict(network, samples, 3) - samples.reference
+        each = error.flatten(1).norm(dim=1) / samples.reference.flatten(1).norm(dim=1)
+        means = [each[i : i + steps].mean().item() for i in range(0, len(samples), steps)]
+        assert found["per_sample"][name]["relative_l2"] == pytest.approx(means, rel=1e-5)
+        assert found["scores"][name]["relative_l2"] == pytest.approx(each.mean().item(), rel=1e-5)
+    assert {len(values) for values in found["per_sample"]["noise_1"].values()} == {len(samples) // steps}
 
 
 @pytest.mark.parametrize("kind", ["trajectory", "step"])
