@@ -6,7 +6,7 @@ from typing import Any
 
 from opbench import specimens
 from opbench.atomic import write_bytes
-from opbench.config import validate
+from opbench.config import canonical, validate
 from opbench.errors import DataError, OpbenchError
 from opbench.evaluation import about_files, exact_convolutions, kept_beside, timed
 from opbench.generation import Report
@@ -48,7 +48,7 @@ def rescore(
         _require_agreement(_comparable(record, scored), scored, path)
         now = {name: run.about[name] for name in NOW} | about_files(run.chosen, splits) | scored
         trained = record.trained or Trained(**{name: getattr(record, name) for name in Trained.model_fields})
-        new = validate(Record, record.model_dump() | now | {"trained": trained.model_dump()}, str(path))
+        new = validate(Record, record.model_dump(mode="json") | canonical(now | {"trained": trained}), str(path))
         kept = kept_beside(new, network, splits["test"], run)
         if cost:
             new = timed(new, network, splits, run, path.resolve().parents[2] / "solvers", report=report)

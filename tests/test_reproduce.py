@@ -269,6 +269,13 @@ def test_a_record_is_scored_by_todays_metrics_without_training(home, path):
     assert read_record(rescore(written, model=model)).trained == new.trained
 
 
+def test_roll_outs_and_floors_are_scored_anew_too(tiny):
+    path, options = tiny
+    old, new = read_record(path), read_record(rescore(path, **options))
+    assert (new.rollouts, new.physics_floor, new.per_sample) == (old.rollouts, old.physics_floor, old.per_sample)
+    assert old.rollouts or old.physics_floor
+
+
 def test_what_a_trained_model_costs_is_measured_later_too_but_not_on_another_machine(home, path):
     model, old = f"{home}/mine.py:Net", read_record(path)
     bare = aged(path, cost=None)
