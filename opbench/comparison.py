@@ -8,6 +8,7 @@ from typing import Any
 
 from opbench.errors import ConfigError
 from opbench.evaluation import OUT, evaluate
+from opbench.leaderboard.rolled import ROLL_OUT, ROLLED, rolled_cell
 from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, mean, middle
 from opbench.leaderboard.table import name as with_settings
 from opbench.planning import planned
@@ -243,11 +244,9 @@ def _best(held: Contest, metric: str) -> tuple[str, float] | None:
 
 
 def _rollouts(held: Contest) -> list[str]:
-    rolled = {name: runs[0].rollouts["test"] for name, runs in held.every.items() if "test" in runs[0].rollouts}
-    told = "; ".join(
-        f"{name} stable {r.stable:.0%}, correlated until {r.correlation_time:.3g}" for name, r in rolled.items() if r.correlation_time
-    )
-    return [f"roll-out on test: {told}"] if told else []
+    cells = {name: {head: rolled_cell(runs, head) for head in ROLLED} for name, runs in held.every.items()}
+    told = "; ".join(f"{name} {', '.join(map(' '.join, found.items()))}" for name, found in cells.items() if found[ROLL_OUT] != "-")
+    return [f"fed its own output on test: {told}"] if told else []
 
 
 def summary(records: Sequence[Record], others: Sequence[Record]) -> str:

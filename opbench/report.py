@@ -13,6 +13,7 @@ from opbench.errors import DataError
 from opbench.leaderboard import page
 from opbench.leaderboard.figures import Point, axes, lines, plain
 from opbench.leaderboard.markup import Markup, document, element, raw
+from opbench.leaderboard.rolled import growth
 from opbench.leaderboard.table import METRIC
 from opbench.pictures import colours, pixels
 from opbench.record import Record, file_name
@@ -111,10 +112,9 @@ def _curves(held: Contest, shown: Mapping[str, Shown]) -> Markup | None:
 
 
 def _growth(held: Contest, shown: Mapping[str, Shown], shades: Mapping[str, int]) -> Markup | None:
-    rolled = {name: runs[0].rollouts["test"] for name, runs in held.every.items() if "test" in runs[0].rollouts}
-    if rolled:
-        words = "Error of a model that is fed its own output, against time: mean over the test samples."
-        curves = {name: _curve(roll.times, roll.errors.get(METRIC, ()), positive=True) for name, roll in rolled.items()}
+    curves = {name: points for name, runs in held.every.items() if (points := growth(runs))}
+    if curves:
+        words = "Error of a model that is fed its own output, against time: median over seeds of the mean over the test samples."
     else:
         words = "Error against time: mean over the test samples."
         curves = {name: _curve(specimens.about.stored, specimens.growth, positive=True) for name, (_, specimens) in shown.items()}

@@ -1,5 +1,6 @@
 """Records -> one HTML page with tables, plots and the provenance of every run; it needs no server and asks nothing of any network."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 from opbench.atomic import write_bytes
 from opbench.leaderboard.markup import Markup, document, element, raw
 from opbench.leaderboard.plots import figures, latency, loss, median, profiles
+from opbench.leaderboard.rolled import ROLLED, rolled
 from opbench.leaderboard.table import (
-    METRIC,
     RESIDUAL,
     Board,
     boards,
@@ -17,12 +18,11 @@ from opbench.leaderboard.table import (
     mean,
     name,
     saturated,
-    spread,
     state,
     values,
     verified,
 )
-from opbench.leaderboard.words import plain, rate
+from opbench.leaderboard.words import METRIC, plain, rate, spread
 from opbench.record import Record, Way
 from opbench.version import __version__
 
@@ -274,6 +274,11 @@ def _solver_ratio(record: Record, way: Way) -> float | None:
     return match and match.ratio
 
 
+def _rolled(runs: Runs, head: str) -> float | None:
+    found = rolled(runs, head)
+    return None if found is None or math.isinf(found) else found
+
+
 def _times(factor: float) -> str:
     return f"{plain(factor, 3)} ×"
 
@@ -283,6 +288,7 @@ COSTS = (
     ("training", "wall time, median over seeds", lambda runs: median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
     ("latency", "one sample, median", lambda runs: median(latency(r) for r in runs), "{:.3g} ms".format),
     ("throughput", "samples a second at the best batch size", lambda runs: median(_throughput(r) for r in runs), rate),
+    *((head, column.about, lambda runs, head=head: _rolled(runs, head), column.form) for head, column in ROLLED.items()),
     (
         "solver",
         "error-matched solver's seconds over the model's, one sample",

@@ -6,7 +6,8 @@ from typing import Any
 
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element
-from opbench.leaderboard.table import METRIC, diverged, mean, name
+from opbench.leaderboard.rolled import growth
+from opbench.leaderboard.table import diverged, mean, name
 from opbench.record import Record
 
 RATIO = 20.0  # where the performance profile ends
@@ -76,13 +77,7 @@ def _growth(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None
     """Error against time of roll-outs on test, the median over seeds."""
     series, shades = {}, {}
     for runs in groups:
-        rolled = [r.rollouts["test"] for r in runs if "test" in r.rollouts]
-        columns = [
-            (time, median(errors[METRIC][i] for roll in rolled if i < len((errors := roll.errors).get(METRIC, ()))))
-            for i, time in enumerate(rolled[0].times if rolled else ())
-        ]
-        points = [(time, error) for time, error in columns if error]
-        title = _title(runs[0])
+        points, title = growth(runs), _title(runs[0])
         if len(points) > 1 and title not in series:
             series[title], shades[title] = points, colours[runs[0].model]
     if not series:

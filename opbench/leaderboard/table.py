@@ -16,12 +16,12 @@ from opbench.atomic import write_bytes
 from opbench.badge import Repeated
 from opbench.config import printable
 from opbench.ladder import Ladder, Rung
-from opbench.leaderboard.words import plain, rate, seconds
+from opbench.leaderboard.rolled import ABOUT_ROLLED, ROLL_OUT, ROLLED, rolled_cell
+from opbench.leaderboard.words import METRIC, plain, rate, seconds, spread
 from opbench.record import Machine, Match, Record, Way
 from opbench.shelf import common
-from opbench.statistics import MIN_SEEDS, compare, interval, summarize
+from opbench.statistics import MIN_SEEDS, compare, interval
 
-METRIC = "relative_l2"
 RESIDUAL = "physics_residual"
 BASELINE = "fno"
 ABOUT = (
@@ -36,6 +36,7 @@ ABOUT_COST = (
 ABOUT_BADGES = (
     "Verified: somebody else scored the checkpoints of all the row's runs, or retrained them too, and found their numbers; - is unverified."
 )
+ABOUT_HEADS = {ROLL_OUT: ABOUT_ROLLED, "latency": ABOUT_COST, "verified": ABOUT_BADGES}
 MARKS = re.compile(r"[\\|`*]|!(?=\[)|\](?=[\[(:])|^#")  # what makes Markdown of a text; an underscore within a word does not
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
@@ -161,6 +162,7 @@ def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> 
         "coarser": _score(runs, "coarser"),
         "1 % noise": _score(runs, "noise_1"),
         "5 % noise": _score(runs, "noise_5"),
+        **{head: rolled_cell(runs, head) for head in ROLLED},
         "residual (reference's)": _residual(runs),
         **cost_cells(middle(runs), board.mark(first.machine)),
         "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
@@ -259,12 +261,6 @@ def _score(runs: Sequence[Record], split: str) -> str:
     return f"{error:.4g}{spread(values(runs, split))}{' (saturated)' if saturated(runs[0], split, error) else ''}"
 
 
-def spread(found: Sequence[float]) -> str:
-    """The standard deviation over seeds, from three on."""
-    deviation = summarize(found).deviation
-    return "" if deviation is None else f" ± {deviation:.1g}"
-
-
 def errors(runs: Sequence[Record], split: str = "test", metric: str = METRIC) -> list[list[float | None]]:
     """Of every seed's samples; a diverged run has none. What is fitted and not trained has one run, which is that of any seed."""
     none: list[float | None] = [None]
@@ -315,7 +311,7 @@ def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
     heads, body, _ = board.table
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
-    about = " ".join([ABOUT, *(words for head, words in (("latency", ABOUT_COST), ("verified", ABOUT_BADGES)) if head in heads)])
+    about = " ".join([ABOUT, *(words for head, words in ABOUT_HEADS.items() if head in heads)])
     return "\n".join([f"## {escaped(board.heading)}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
 
 

@@ -1,5 +1,11 @@
 """Numbers as tables say them."""
 
+from collections.abc import Sequence
+
+from opbench.statistics import summarize
+
+METRIC = "relative_l2"  # that of the tables
+
 
 def seconds(value: float) -> str:
     """Three digits, in the unit that suits."""
@@ -15,3 +21,9 @@ def rate(value: float) -> str:
 def plain(value: float, digits: int) -> str:
     """So many digits, without an exponent where the number is large."""
     return f"{float(f'{value:.{digits}g}'):,.15g}"
+
+
+def spread(found: Sequence[float]) -> str:
+    """The standard deviation over seeds, from three on."""
+    deviation = summarize(found).deviation
+    return "" if deviation is None else f" ± {deviation:.1g}"
