@@ -196,8 +196,8 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, 
     splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
     scores = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
     badges = [("verified", words, _verified)] if any(r.badge for r in board.records) else []
-    costs = [column for column in COSTS if any(column[2]([r]) is not None for r in board.records)]
-    numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in costs]
+    told = [column for column in NUMBERS if any(column[2]([r]) is not None for r in board.records)]
+    numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in told]
     return [
         ("model", words, lambda runs: None),
         ("loss", words, lambda runs: element("td", loss(runs[0]), class_="words")),
@@ -283,12 +283,12 @@ def _times(factor: float) -> str:
     return f"{plain(factor, 3)} ×"
 
 
-COSTS = (
+NUMBERS = (
+    *((head, column.about, lambda runs, head=head: _rolled(runs, head), column.form) for head, column in ROLLED.items()),
     ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}".format),
     ("training", "wall time, median over seeds", lambda runs: median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
     ("latency", "one sample, median", lambda runs: median(latency(r) for r in runs), "{:.3g} ms".format),
     ("throughput", "samples a second at the best batch size", lambda runs: median(_throughput(r) for r in runs), rate),
-    *((head, column.about, lambda runs, head=head: _rolled(runs, head), column.form) for head, column in ROLLED.items()),
     (
         "solver",
         "error-matched solver's seconds over the model's, one sample",
