@@ -169,19 +169,23 @@ def _curve(places: Sequence[float] | np.ndarray, values: Any, positive: bool = F
 def _pictures(run: Record, specimens: Specimens) -> list[Markup]:
     about, draw = specimens.about, _plots if specimens.grid.dims == 1 else _maps
     samples = f"{len(run.per_sample.get('test', {}).get(METRIC, []))} test samples"
-    whole = f"the steps of {samples}" if run.task.endswith("/step") else samples
+    whole = f"the steps of {samples}" if run.rollouts else samples
     told = [f"The best, the median and the worst of {whole} by relative L2 error, seed {run.seed}"]
     told += [f"one point in {about.stride} along each axis"] if about.stride > 1 else []
     told += [f"at {about.plane:.3g} m of the third axis"] if about.plane is not None else []
     told += [
         "solid: reference, dashed: prediction" if draw is _plots else "x to the right and y upwards, reference and prediction on one scale"
     ]
-    rows = [[draw(specimens, k, place) for k in range(len(KINDS))] for place in range(len(about.fields))]
+    rows = [[draw(specimens, k, place, _sample(run, specimens, k, place)) for k in range(len(KINDS))] for place in range(len(about.fields))]
     return [element("p", f"{'; '.join(told)}.", class_="soft"), *(element("div", row, class_="samples") for row in rows)]
 
 
-def _sample(specimens: Specimens, k: int, place: int) -> str:
-    return f"{specimens.about.fields[place]}, {KINDS[k]}: sample {specimens.about.indices[k]}, error {specimens.errors[k]:.3g}"
+def _sample(run: Record, specimens: Specimens, k: int, place: int) -> str:
+    """What a picture is of: a sample, of a step task one of its steps."""
+    steps = len(run.rollouts["test"].times) if "test" in run.rollouts else 1
+    sample, step = divmod(specimens.about.indices[k], steps or 1)
+    which = f"sample {sample}{f', step {step + 1}' if steps > 1 else ''}"
+    return f"{specimens.about.fields[place]}, {KINDS[k]}: {which}, error {specimens.errors[k]:.3g}"
 
 
 def _error(specimens: Specimens, k: int, place: int) -> np.ndarray:
@@ -194,7 +198,7 @@ def _moments(specimens: Specimens, alone: str) -> list[str]:
     return [f"t = {time:.4g} s" for time in specimens.about.times] or [alone]
 
 
-def _plots(specimens: Specimens, k: int, place: int) -> Markup:
+def _plots(specimens: Specimens, k: int, place: int, head: str) -> Markup:
     """A field on one axis: its values, and the errors, a line for each time."""
     field, axis = specimens.about.fields[place], specimens.grid.coordinates()[0]
     reference, prediction = specimens.reference[k, place], specimens.prediction[k, place]
@@ -207,7 +211,7 @@ def _plots(specimens: Specimens, k: int, place: int) -> Markup:
     drawn = [_plot(specimens.about.given[i], axis, {"given": specimens.given[k, i]}, shades, specimens) for i in others]
     drawn += [_plot(field, axis, given | asked, shades, specimens, told), _plot(f"error of {field}", axis, errors, shades, specimens)]
     plots = element("div", [element("figure", plot) for plot in drawn], class_="figures")
-    return element("div", element("p", _sample(specimens, k, place)), plots, class_="plots")
+    return element("div", element("p", head), plots, class_="plots")
 
 
 def _plot(
@@ -226,7 +230,7 @@ def _plot(
     return lines(title, series, shades, x, y, dashed=beside)
 
 
-def _maps(specimens: Specimens, k: int, place: int) -> Markup:
+def _maps(specimens: Specimens, k: int, place: int, head: str) -> Markup:
     """A field in the plane: what is given, then reference, prediction and error at each time."""
     field = specimens.about.fields[place]
     reference, prediction = specimens.reference[k, place], specimens.prediction[k, place]
@@ -246,7 +250,7 @@ def _maps(specimens: Specimens, k: int, place: int) -> Markup:
     bars = [element("div", _bar(both), class_="both"), element("div", _bar(own))]
     return element(
         "figure",
-        element("figcaption", _sample(specimens, k, place)),
+        element("figcaption", head),
         element("div", element("small", "given"), given, class_="maps") if given else None,
         element("div", heads, rows, bars, class_="maps"),
     )

@@ -96,15 +96,27 @@ def test_a_task_on_one_axis_is_drawn_as_lines_and_one_without_times_has_no_error
     assert "<image" not in page
 
 
-def test_a_step_task_shows_the_error_of_its_roll_out():
-    def rolled(growth: float) -> dict:
-        errors = {"relative_l2": (0.1, 0.1 * growth, None)}
-        return {"test": Rollout(times=TIMES, errors=errors, correlation_time=0.3, stable=1.0, horizon=4.0, growth_rate=None)}
+def rolled(growth: float) -> dict:
+    errors = {"relative_l2": (0.1, 0.1 * growth, None)}
+    return {"test": Rollout(times=TIMES, errors=errors, correlation_time=0.3, stable=1.0, horizon=4.0, growth_rate=None)}
 
+
+def test_a_step_task_shows_the_error_of_its_roll_out_and_steps_of_samples():
     contest = held(rollouts=rolled(2.0))
     page = render([replace(contest, others={"fno": (run("fno", rollouts=rolled(3.0)),)})], lambda record: None)
     assert "fed its own output" in page
     assert "mine.py:Net: 0.1 to 0.2; fno: 0.1 to 0.3." in page
+    drawn = render([contest], lambda record: specimens(1, fields=("velocity",), given=("velocity",), times=()))
+    assert "the steps of" in drawn
+    for words in ("best: sample 0, step 1, error", "median: sample 0, step 3, error", "worst: sample 1, step 2, error"):
+        assert words in drawn
+
+
+def test_a_name_too_long_for_its_place_beside_a_line_is_shortened_and_whole_in_the_description():
+    long = held(mine="mine.py:ANetworkOfManyLetters", rollouts=rolled(2.0))
+    page = render([long], lambda record: None)
+    assert ">mine.py:ANetworkO…</text>" in page
+    assert "mine.py:ANetworkOfManyLetters: 0.1 to 0.2" in page
 
 
 def test_what_is_missing_or_damaged_is_told_beside_what_is_there():

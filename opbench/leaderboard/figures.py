@@ -10,6 +10,7 @@ WIDTH, HEIGHT = 520, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 42  # room for the axes' words
 LEAST, CLOSE = 1e-300, 1e-9  # of a logarithmic axis; relative, of ends that are one
 LINE = 13  # between lines of text
+LETTER, ROOM = 6.5, 108  # of a name: each letter's width, what is right of the plot for it
 
 Point = tuple[float, float]
 
@@ -89,7 +90,7 @@ def scatter(title: str, points: Mapping[str, Point], colours: Mapping[str, int],
 
 def _place(name: str, across: float, down: float, taken: list[Point]) -> dict[str, float | str]:
     """Beside a point, right or left of it, as near to its height as no point and no earlier name is in the way; adds to `taken`."""
-    length = 6.5 * len(name)
+    length = LETTER * len(name)
     sides = [(across + 9, "start")] * (across + 9 + length < WIDTH) + [(across - 9 - length, "end")] * (across - 9 - length > LEFT)
     rows = [down + LINE * step for step in (0, -0.8, 0.8, -1.6, 1.6, -2.4, 2.4, -3.2, 3.2)]
     places = [(row, left, side) for row in rows if TOP < row < HEIGHT - BOTTOM for left, side in sides or [(across + 9, "start")]]
@@ -123,9 +124,18 @@ def lines(
     drawn = [_path(points, x, y, f"curve c{colours[name] % 8}", steps) for name, points in series.items()]
     drawn += [_path(points, x, y, f"curve dashed c{colours[name] % 8}", steps) for name, points in (dashed or {}).items()]
     rows = _spread_out({name: y.at(points[-1][1]) + 4 for name, points in series.items()})
-    texts = [element("text", name, x=WIDTH - RIGHT + 6, y=round(row, 1), class_=f"name t{colours[name] % 8}") for name, row in rows.items()]
+    texts = [
+        element("text", _short(name), x=WIDTH - RIGHT + 6, y=round(row, 1), class_=f"name t{colours[name] % 8}")
+        for name, row in rows.items()
+    ]
     told = "; ".join(f"{name}: {_number(points[0][1])} to {_number(points[-1][1])}" for name, points in series.items())
-    return _drawing(title, f"{y.label} against {x.label}. {told}.", x, y, [*drawn, *texts], room=96)
+    return _drawing(title, f"{y.label} against {x.label}. {told}.", x, y, [*drawn, *texts], room=ROOM)
+
+
+def _short(name: str) -> str:
+    """As much of a name as there is room for; all of it is in the drawing's description."""
+    most = int((ROOM + RIGHT - 6) / LETTER)
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _path(points: Sequence[Point], x: Axis, y: Axis, kind: str, steps: bool) -> Markup:
