@@ -9,8 +9,7 @@ import pytest
 from opbench.badge import award
 from opbench.errors import ConfigError
 from opbench.leaderboard.page import render
-from opbench.leaderboard.table import boards, columns, markdown
-from opbench.leaderboard.table import rows as rows_of
+from opbench.leaderboard.table import boards, markdown
 from opbench.record import read_record, save
 from opbench.shelf import shelf
 from records import record
@@ -54,12 +53,12 @@ def test_no_record_says_itself_that_it_is_verified(tmp_path):
 def test_a_row_is_verified_when_all_of_its_runs_are_and_only_then_is_there_a_column(tmp_path):
     paths = [save(record(seed=seed, model=model), tmp_path / "records") for model in ("fno", "ifno") for seed in (0, 1)]
     (board,) = boards(shelf(tmp_path / "records").records)
-    assert "verified" not in columns(board)
+    assert "verified" not in board.table[0]
     assert "verified" not in render(board.records).partition("<tbody>")[2].lower()
     for path, repeated in zip(paths, ("scored", "retrained", "retrained"), strict=False):
         award(path, repeated, "cpu", tmp_path)
     (board,) = boards(shelf(tmp_path / "records").records)
-    place = columns(board).index("verified")
-    assert [(row[0], row[place]) for row in rows_of(board)] == [("fno", "scored"), ("ifno", "-")]
+    heads, rows, _ = board.table
+    assert [(row[0], row[heads.index("verified")]) for row in rows] == [("fno", "scored"), ("ifno", "-")]
     assert "- is unverified" in markdown(board, "command")
     assert re.findall(r"<small>(scored|retrained|unverified)</small>", render(board.records)) == ["scored", "unverified"]

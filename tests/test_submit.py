@@ -282,9 +282,15 @@ def test_every_record_is_packed_though_one_cannot_be_and_the_model_that_is_named
         assert (done.returncode, "--weights: expected one record beside it, got 2" in done.stderr) == (2, True)
 
 
-def test_the_weights_of_one_record_are_named_for_scoring_anew_too(baseline, tmp_path):
+def test_the_weights_of_one_record_are_named_for_scoring_anew_too_and_a_faulty_one_stops_no_other(baseline, tmp_path, capsys):
     (alone := tmp_path / "records" / "darcy_neuralop" / baseline.name).parent.mkdir(parents=True)
     shutil.copy(baseline, alone)
+    with pytest.raises(OpbenchError, match="2 of 2 records are not scored anew, named above"):
+        commands.main(["rescore", str(lost := alone.with_name("lost.json")), str(alone)], standalone_mode=False)
+    first, second = capsys.readouterr().err.splitlines()
+    assert f"opbench: {lost}: no such file" in first
+    assert f"{alone}: " in second
+    assert "no checkpoint there" in second
     commands.main(["rescore", "--weights", str(checkpoint(baseline, read_record(baseline))), str(alone)], standalone_mode=False)
     new = alone.with_name(f"{baseline.stem}-2.json")
     assert all(finding.agrees for finding in verify(read_record(new), checkpoint(new, read_record(new))))

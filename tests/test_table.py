@@ -5,20 +5,21 @@ import re
 import pytest
 
 from opbench.leaderboard.overview import write_overview
-from opbench.leaderboard.table import ALWAYS, boards, columns, markdown, rows, text, write
+from opbench.leaderboard.table import ALWAYS, boards, markdown, text, write
 from opbench.record import Machine
 from records import record
 
 
 def cells(*records) -> list[tuple[str, ...]]:
     (board,) = boards(records)
-    return rows(board)
+    return board.table[1]
 
 
 def named(*records) -> list[dict[str, str]]:
     """Rows as mappings from the columns' heads."""
     (board,) = boards(records)
-    return [dict(zip(columns(board), row, strict=True)) for row in rows(board)]
+    heads, rows, _ = board.table
+    return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
 def seeds(errors, **changes):

@@ -236,13 +236,16 @@ def _verify(
 @click.option("--cost", is_flag=True, help="Time the model and the solver too, on the machine that trained it.")
 def rescore(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
     """Score a record's checkpoint by today's metrics, without training, and write a record with both beside it."""
+    _require_one_for(weights, records)
+    _refuse(_each(records, lambda path: _rescore(path, weights, **options)), records, "scored anew")
+
+
+def _rescore(path: Path, weights: Path | None, **options: Any) -> None:
     from opbench.rescoring import rescore as run
 
-    _require_one_for(weights, records)
-    for path in records:
-        with bars() as show:
-            written = path.with_name(run(path, weights=weights, **options, report=show).name)
-        click.echo(f"written: {written}" + ("" if written.stem.startswith(path.stem) else f"; it takes the place of {path.name}"))
+    with bars() as show:
+        written = path.with_name(run(path, weights=weights, **options, report=show).name)
+    click.echo(f"written: {written}" + ("" if written.stem.startswith(path.stem) else f"; it takes the place of {path.name}"))
 
 
 @opbench.command()

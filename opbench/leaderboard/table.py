@@ -75,8 +75,8 @@ class Board:
 
     @cached_property
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
-        """Heads; cells by them: `configurations`, and among them the solver itself on the rungs that err no more than they do; and of each
-        row what its runs have in common, None where it is the solver's."""
+        """Heads, ALWAYS and others where any row has them; cells by them: `configurations`, and among them the solver itself on the rungs
+        that err no more than they do; and of each row what its runs have in common, None where it is the solver's."""
         return _table(self)
 
     @cached_property
@@ -117,15 +117,6 @@ def _row_of(record: Record) -> tuple:
 def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
     error = mean(runs, "test")
     return diverged(runs), math.inf if error is None else error, runs[0].model
-
-
-def columns(board: Board) -> tuple[str, ...]:
-    """ALWAYS, and others where any row has them."""
-    return board.table[0]
-
-
-def rows(board: Board) -> list[tuple[str, ...]]:
-    return board.table[1]
 
 
 def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
