@@ -3,6 +3,7 @@
 import re
 
 from opbench.comparison import Contest, weaknesses
+from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.page import render
 from opbench.leaderboard.rolled import growth, rolled
 from opbench.leaderboard.table import boards, markdown
@@ -61,6 +62,17 @@ def test_the_page_sorts_by_the_roll_out():
     page = render([*runs("fno", 0.1, 0.2, 0.3), *runs("ifno", None)])
     assert re.search(r'<td data-v="0.2">0.2</td><td data-v="0.4">0.4</td><td data-v="1">100%</td>', page)
     assert 'title="relative L2 error at the last stored time"' in page
+
+
+def test_the_overview_sets_roll_outs_of_step_tasks_side_by_side(tmp_path):
+    runs_ = [*runs("fno", 0.1, 0.2, 0.3), *runs("ifno", 0.15), *runs("mean", None)]
+    elsewhere = record(dataset="darcy_2d", task="darcy_2d/static")
+    text = write_overview(boards([*runs_, elsewhere]), tmp_path).read_text()
+    whole, own = text.split("## Fed their own output")
+    assert "darcy_2d" in whole
+    (row,) = [line for line in own.splitlines() if line.startswith("| [")]
+    assert row.endswith("| mini | cpu | 0.2 | **0.15** | not finite |")
+    assert "Fed their own output" not in write_overview(boards([elsewhere]), tmp_path).read_text()
 
 
 def test_growth_is_the_median_over_seeds_at_each_time():

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from opbench.atomic import write_bytes
+from opbench.leaderboard.rolled import ROLL_OUT, rolled
 from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean
 from opbench.record import Record
 
@@ -16,24 +18,38 @@ under the task's budget; the best of a row is bold. A row behind each task's lin
 [index.html](index.html) shows the same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never
 edited.
 """
+ROLLED_OUT = """## Fed their own output
+
+Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their own
+output from the first one on.
+"""
 BY_LOSS = """## By loss
 
 The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read.
 """
 LOSSES = ("both", "data", "physics")
+Column = Callable[[Record], str | None]  # where a run stands
+Error = Callable[[Sequence[Record]], float | None]  # of the runs of a row
+ON_TEST: Error = partial(mean, split="test")
 
 
 def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
     """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error; and one for every loss."""
     models = sorted({r.model for board in all_boards for r in board.records if is_plain(r)})
-    parts = [OVERVIEW, *_overview(all_boards, models, lambda r: r.model if is_plain(r) else None), "", _spent(all_boards), ""]
+    parts = [OVERVIEW, *_overview(all_boards, models, _plain, ON_TEST), "", _spent(all_boards), ""]
+    if steps := [board for board in all_boards if any(is_plain(r) and "test" in r.rollouts for r in board.records)]:
+        parts += [ROLLED_OUT, *_overview(steps, models, _plain, partial(rolled, head=ROLL_OUT)), ""]
     losses = [(board, {r.model for r in board.records if _by_loss(r) and r.loss != "data"}) for board in all_boards]
     if compared := [board for board, models in losses if models]:
         heads = sorted({str(head) for board, models in losses for r in board.records if r.model in models and (head := _by_loss(r))})
-        parts += [BY_LOSS, *_overview(compared, heads, _by_loss), ""]
+        parts += [BY_LOSS, *_overview(compared, heads, _by_loss, ON_TEST), ""]
     path = folder / "README.md"
     write_bytes(path, "\n".join(parts).encode())
     return path
+
+
+def _plain(record: Record) -> str | None:
+    return record.model if is_plain(record) else None
 
 
 def _by_loss(record: Record) -> str | None:
@@ -51,20 +67,20 @@ def _spent(all_boards: Sequence[Board]) -> str:
     return f"{'; '.join(said)}."
 
 
-def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
+def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Column, error: Error) -> list[str]:
     """A row for each board."""
     heads = ("task", "scale", "device", *(escaped(head) for head in columns))
-    lines = [heads, ["---"] * len(heads), *(_overview_row(board, columns, column) for board in all_boards)]
+    lines = [heads, ["---"] * len(heads), *(_overview_row(board, columns, column, error) for board in all_boards)]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def _overview_row(board: Board, columns: Sequence[str], column: Callable[[Record], str | None]) -> list[str]:
+def _overview_row(board: Board, columns: Sequence[str], column: Column, error: Error) -> list[str]:
     """The best of each column's unchanged runs; the best of all is bold, "-" is not run and "diverged" what it says."""
     cells, means = {}, {}
     for runs in reversed([runs for runs in board.configurations if not runs[0].changes]):
-        error, head = mean(runs, "test"), column(runs[0])
-        cells[head] = "diverged" if diverged(runs) else "-" if error is None else f"{error:.4g}"
-        means[head] = math.inf if diverged(runs) or error is None else error
+        own, head = error(runs), column(runs[0])
+        means[head] = math.inf if diverged(runs) or own is None else own
+        cells[head] = "diverged" if diverged(runs) else "-" if own is None else f"{own:.4g}" if math.isfinite(own) else "not finite"
     best = min((means.get(head, math.inf) for head in columns), default=math.inf)
     shown = [f"**{cells[head]}**" if means.get(head) == best < math.inf else cells.get(head, "-") for head in columns]
     return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]
