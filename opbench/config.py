@@ -51,8 +51,8 @@ def _told(fault: Any) -> str:
     return fault["msg"].removeprefix("Value error, ") + (came if len(came) <= 60 else f"{came[:60]}...")
 
 
-def read_json(path: Path, what: str) -> tuple[bytes, Any]:
-    """A file's text and what it holds as JSON; raises DataError where it is none, or no file, or larger than LARGEST, or has a NaN."""
+def read_text(path: Path, what: str) -> bytes:
+    """A file of JSON as it is; raises DataError where it is no file, or larger than LARGEST."""
     try:
         if not path.exists():
             raise DataError(f"{path}: no such file; give the path of a {what}")
@@ -60,9 +60,17 @@ def read_json(path: Path, what: str) -> tuple[bytes, Any]:
             raise DataError(f"{path}: is no {what} but another kind of thing than a file; remove it")
         if (size := path.stat().st_size) > LARGEST:
             raise DataError(f"{path}: expected a {what}, of at most {LARGEST >> 20} MiB, got {size >> 20}; remove it")
-        text = path.read_bytes()
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: is no JSON {what} ({error}); remove it or restore it") from error
+
+
+def read_json(path: Path, what: str) -> tuple[bytes, Any]:
+    """`read_text` and what it holds as JSON; raises DataError where it is none, or has a NaN."""
+    text = read_text(path, what)
+    try:
         return text, from_json(text, allow_inf_nan=False)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{path}: is no JSON {what} ({error}); remove it or restore it") from error
 
 

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from opbench.atomic import write_bytes
 from opbench.badge import Badge
-from opbench.config import Frozen, Sha256, digest, printable, read_json, validate_json
+from opbench.config import Frozen, Sha256, digest, printable, read_json, read_text, validate_json
 from opbench.errors import DataError
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
@@ -257,7 +257,8 @@ class Record(Frozen):
     @model_validator(mode="after")
     def _is_of_one_piece(self) -> "Record":
         """Raises ValueError where numbers contradict each other: somebody edited them."""
-        json.dumps([self.settings, self.changes, self.training, self.loss_settings], allow_nan=False)  # 1e999 is read as infinity
+        second = self.finetuned and self.finetuned.loss_settings
+        json.dumps([self.settings, self.changes, self.training, self.loss_settings, second], allow_nan=False)  # 1e999 is read as infinity
         if self.dataset.casefold() in TAKEN:
             raise ValueError(f"dataset is '{self.dataset}', as the leaderboards' own page is; rename it")
         if self.task.partition("/")[0] != self.dataset or not self.task.partition("/")[2].isidentifier():
@@ -372,6 +373,24 @@ def file_name(label: str) -> str:
 
 def read_record(path: Path) -> Record:
     """Raises DataError for a file that is no record, or of a newer opbench, or renamed; ConfigError for one with faults."""
+    record = _of_today(read_text(path, "record")) or _of_another_day(path)
+    if path.parent.name != record.dataset or not path.stem.startswith(record.stem):
+        there = f"{path.parent.name}/{path.name}"
+        raise DataError(f"{path}: expected {record.dataset}/{record.stem}.json by its content, got {there}; it was edited or renamed")
+    return record
+
+
+def _of_today(text: bytes) -> Record | None:
+    """A record of today's schema that has no fault, as most have none: those are parsed once."""
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError:
+        return None
+    return record if "schema_version" in record.model_fields_set else None
+
+
+def _of_another_day(path: Path) -> Record:
+    """A record of an earlier schema; raises what is wrong with any other file."""
     text, content = read_json(path, "record")
     if not isinstance(content, dict):
         raise DataError(f"{path}: is no record: expected a JSON object; remove it")
@@ -381,11 +400,7 @@ def read_record(path: Path) -> Record:
         raise DataError(f"{path}: schema_version: expected a number from 1 to {NEWEST}, got {told}; it is foreign or was edited")
     if version > NEWEST:
         raise DataError(f"{path}: schema_version: expected {NEWEST} or less, got {version}, of a newer opbench; update opbench to read it")
-    record = validate_json(Record, text if version == NEWEST else json.dumps(upgraded(content)), str(path))
-    if path.parent.name != record.dataset or not path.stem.startswith(record.stem):
-        there = f"{path.parent.name}/{path.name}"
-        raise DataError(f"{path}: expected {record.dataset}/{record.stem}.json by its content, got {there}; it was edited or renamed")
-    return record
+    return validate_json(Record, text if version == NEWEST else json.dumps(upgraded(content)), str(path))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

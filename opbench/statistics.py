@@ -6,7 +6,7 @@ Below three seeds no interval and no test is given, since they would tell of the
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -78,7 +78,7 @@ def summarize(errors: Sequence[float | None]) -> Summary:
     enough = len(values) >= MIN_SEEDS and not diverged
     return Summary(
         mean=math.inf if diverged or not values else math.fsum(values) / len(values),
-        deviation=float(np.std(np.subtract(values, values[0]), ddof=1)) if enough else None,  # of equal values exactly none
+        deviation=_deviation(values) if enough else None,
         seeds=len(values),
         diverged=diverged,
     )
@@ -91,9 +91,7 @@ def interval(errors: Errors) -> Interval | None:
     scipy.stats.bootstrap; seeds and samples are crossed, so both are drawn anew (Owen, Ann. Appl. Stat. 1 (2007)).
     """
     table = _table(errors)
-    if table is None:
-        return None
-    return _bca(lambda seeds, samples: _mean(table, seeds, samples), table.shape)
+    return None if table is None else _bca(table.drawn("own"), table.mean, table.errors.shape)
 
 
 def compare(errors: Errors, baseline: Errors) -> Comparison | None:
@@ -101,18 +99,19 @@ def compare(errors: Errors, baseline: Errors) -> Comparison | None:
     own, other = _table(errors), _table(baseline)
     if own is None or other is None:
         return None
-    if own.shape[1] != other.shape[1]:
-        raise ValueError(f"compare: expected errors of the same samples, got {own.shape[1]} and {other.shape[1]}")
-    difference = own.mean(0) - other.mean(0)
-    if not difference.any() or not other.any():
+    (seeds, samples), (others, theirs) = own.errors.shape, other.errors.shape
+    if samples != theirs:
+        raise ValueError(f"compare: expected errors of the same samples, got {samples} and {theirs}")
+    difference = own.errors.mean(0) - other.errors.mean(0)
+    if not difference.any() or not other.errors.any():
         return None
 
     def ratio(seeds: np.ndarray, others: np.ndarray, samples: np.ndarray) -> np.ndarray:
-        return _mean(own, seeds, samples) / _mean(other, others, samples)
+        return own.mean(seeds, samples) / other.mean(others, samples)
 
-    found = _bca(ratio, (own.shape[0], other.shape[0], own.shape[1]))
+    found = _bca(own.drawn("own") / other.drawn("other"), ratio, (seeds, others, samples))
     test: Any = _scipy().wilcoxon(difference)
-    return Comparison(float(own.mean() / other.mean()), found, float(test.pvalue))
+    return Comparison(float(own.errors.mean() / other.errors.mean()), found, float(test.pvalue))
 
 
 def ranking(errors: Mapping[str, Mapping[str, float | None]]) -> Ranking:
@@ -159,6 +158,13 @@ def _scipy() -> Any:
     return stats
 
 
+def _deviation(values: Sequence[float]) -> float:
+    """Of equal values exactly zero."""
+    apart = [value - values[0] for value in values]
+    mean = math.fsum(apart) / len(apart)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in apart) / (len(apart) - 1))
+
+
 def _factor(error: float, best: float) -> float:
     return 1.0 if error == best else math.inf if best == 0 else error / best
 
@@ -171,32 +177,53 @@ def _finite_or_infinite(errors: Sequence[float | None]) -> list[float]:
     return [error if error is not None and math.isfinite(error) else math.inf for error in errors]
 
 
-def _table(errors: Errors) -> np.ndarray | None:
-    """(seed, sample), or None where nothing may be said."""
-    if len(errors) < MIN_SEEDS or any(error is None or not math.isfinite(error) for seed in errors for error in seed):
+@dataclass(frozen=True)
+class _Table:
+    """errors: (seed, sample)."""
+
+    errors: np.ndarray
+
+    def mean(self, seeds: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        """(resample,): under weights (seed, resample) and (sample, resample)."""
+        each = np.einsum("sn,nr->sr", self.errors, samples)  # by no BLAS, whose threads and last digits are the machine's
+        return (each * seeds).sum(0)
+
+    @cached_property
+    def _each(self) -> np.ndarray:
+        """(seed, resample): means over samples drawn anew, the same draws whatever the table."""
+        return np.einsum("sn,nr->sr", self.errors, _weights("samples", self.errors.shape[1]))
+
+    def drawn(self, role: str) -> np.ndarray:
+        """(resample,): `mean` of seeds and samples drawn anew; tables in one role have the same draws, in others they are independent."""
+        return (self._each * _weights(role, self.errors.shape[0])).sum(0)
+
+
+def _table(errors: Errors) -> _Table | None:
+    """None where nothing may be said."""
+    if len(errors) < MIN_SEEDS or any(None in seed for seed in errors):
         return None
     if len({len(seed) for seed in errors}) != 1 or not errors[0]:
         raise ValueError(f"statistics: expected as many samples for every seed, got {[len(seed) for seed in errors]}")
-    return np.array(errors, dtype=np.float64)
+    table = np.array(errors, dtype=np.float64)
+    return _kept(table.tobytes(), len(table)) if np.isfinite(table).all() else None
 
 
-def _mean(table: np.ndarray, seeds: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """(resample,): means of (seed, sample) errors under weights (seed, resample) and (sample, resample)."""
-    each = np.einsum("sn,nr->sr", table, samples)  # by no BLAS, whose threads and last digits are the machine's
-    return (each * seeds).sum(0)
+@lru_cache(maxsize=64)
+def _kept(content: bytes, seeds: int) -> _Table:
+    """A table's interval, its comparison and others' with it need the same means."""
+    return _Table(np.frombuffer(content).reshape(seeds, -1))
 
 
-@lru_cache(maxsize=8)
-def _weights(sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """(member, resample) for each factor; the same whenever they are asked for, and drawing them takes longer than all that follows."""
-    rng = np.random.default_rng(0)
-    return tuple(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).T.copy() / n for n in sizes)
+@lru_cache(maxsize=16)
+def _weights(role: str, n: int) -> np.ndarray:
+    """(member, resample), the same whenever they are asked for: drawing them takes longer than all that follows."""
+    rng = np.random.default_rng([*role.encode(), n])
+    return rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).T / n
 
 
-def _bca(statistic: Statistic, sizes: Sequence[int]) -> Interval:
-    """The interval of a statistic whose factors (seeds, samples, ...) are resampled independently of each other."""
+def _bca(drawn: np.ndarray, statistic: Statistic, sizes: Sequence[int]) -> Interval:
+    """The interval of a statistic whose factors (seeds, samples, ...) were resampled independently of each other, (resample,) `drawn`."""
     even = [np.full((n, 1), 1 / n) for n in sizes]
-    drawn = statistic(*_weights(tuple(sizes)))
     observed = statistic(*even)[0]
     near = 1e-12 * abs(observed)  # equal but for rounding, which is the machine's
     if np.ptp(drawn) <= near:

@@ -31,7 +31,9 @@ SHOWN = SPLITS[:3]  # those that stand in the tables before one is chosen
 TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
 DASH = "\N{EN DASH}"  # where there is no number
 Runs = Sequence[Record]
-Column = tuple[str, Any]
+Column = tuple[str, Mapping[str, Any], list[Markup]]  # its head, the attributes of that, a cell for each row
+WORDS = {"class_": "words", "data_words": True}
+MODEL: Column = ("model", WORDS, [])  # of which the cells are the rows' heads
 
 
 def write(records: Iterable[Record], folder: Path) -> Path:
@@ -171,8 +173,9 @@ def _sections(found: Sequence[Board], colours: Mapping[str, int]) -> list[Markup
 def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
     groups = board.configurations
     columns = _columns(board, groups)
-    heads = [element("th", element("button", title, type="button"), scope="col", **about) for title, about, _ in columns]
-    rows = [_row(runs, columns, f"{place}-{row}") for row, runs in enumerate(groups)]
+    heads = [element("th", element("button", title, type="button"), scope="col", **about) for title, about, _ in [MODEL, *columns]]
+    cells = zip(*(cells for _, _, cells in columns), strict=True)
+    rows = [_row(runs, own, f"{place}-{row}") for row, (runs, own) in enumerate(zip(groups, cells, strict=True))]
     caption = element("caption", f"{board.task}, {board.scale}, {board.device}: a row for each configuration; column heads sort")
     table = element("table", caption, element("thead", element("tr", heads)), rows)
     return element(
@@ -189,23 +192,25 @@ def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
     )
 
 
-def _columns(board: Board, groups: Sequence[Runs]) -> list[tuple[str, dict[str, Any], Any]]:
-    """(title, attributes of the head, cell of runs). Of the metrics, all but the first start hidden."""
-    words = {"class_": "words", "data_words": True}
+def _columns(board: Board, groups: Sequence[Runs]) -> list[Column]:
+    """All but MODEL. Of the metrics, all but the first start hidden."""
     metrics = sorted({m for r in board.records for scores in r.scores.values() for m in scores}, key=lambda m: (m != METRIC, m))
     splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
     scores = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
-    badges = [("verified", words, _verified)] if any(r.badge for r in board.records) else []
-    told = [column for column in NUMBERS if any(column[2]([r]) is not None for r in board.records)]
-    numbers = [(title, {"title": about}, _plain(value, form)) for title, about, value, form in told]
+    numbers = [(title, {"title": about}, _numbers([value(runs) for runs in groups], form)) for title, about, value, form in NUMBERS]
+    badges = (
+        [("verified", WORDS, [_words(element("small", verified(runs) or "unverified")) for runs in groups])]
+        if any(r.badge for r in board.records)
+        else []
+    )
+    machines = [("machine", WORDS, [_words(element("small", _machine(runs[0]))) for runs in groups])] if _mixed(board) else []
     return [
-        ("model", words, lambda runs: None),
-        ("loss", words, lambda runs: element("td", loss(runs[0]), class_="words")),
+        ("loss", WORDS, [_words(loss(runs[0])) for runs in groups]),
         *scores,
-        *numbers,
-        ("seeds", {}, _seeds),
+        *(column for column in numbers if column[2]),
+        ("seeds", {}, [_seeds(runs) for runs in groups]),
         *badges,
-        *([("machine", words, lambda runs: element("td", element("small", _machine(runs[0])), class_="words"))] if _mixed(board) else []),
+        *machines,
     ]
 
 
@@ -233,36 +238,36 @@ def _seeds(runs: Runs) -> Markup:
     return element("td", str(len(runs)), failed, data_v=len(runs))
 
 
-def _verified(runs: Runs) -> Markup:
-    return element("td", element("small", verified(runs) or "unverified"), class_="words")
+def _words(content: Markup | str) -> Markup:
+    return element("td", content, class_="words")
 
 
-def _scored(metric: str, split: str, groups: Sequence[Runs]) -> Any:
-    """The cell of a score: mean over seeds, with the standard deviation from three on. No residual is best: a small one says nothing."""
-    ranked = [runs for runs in groups if not diverged(runs) and metric != RESIDUAL]
-    best = min((m for runs in ranked if (m := mean(runs, split, metric)) is not None), default=None)
-
-    def cell(runs: Runs) -> Markup:
-        error, hidden = mean(runs, split, metric), not _is_shown(metric, split)
+def _scored(metric: str, split: str, groups: Sequence[Runs]) -> list[Markup]:
+    """Means over seeds, with the standard deviation from three on. No residual is best: a small one says nothing."""
+    found = [values(runs, split, metric) for runs in groups]
+    means = [math.fsum(own) / len(own) if own else None for own in found]
+    ranked = (own for own, runs in zip(means, groups, strict=True) if own is not None and not diverged(runs) and metric != RESIDUAL)
+    best, hidden = min(ranked, default=None), not _is_shown(metric, split)
+    cells = []
+    for runs, own, error in zip(groups, found, means, strict=True):
         if error is None:
-            return element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split))
-        scatter = spread(values(runs, split, metric))
+            cells.append(element("td", element("small", DASH), hidden=hidden, title=runs[0].not_scored.get(split)))
+            continue
         mark = " saturated" if metric == METRIC and saturated(runs[0], split, error) else ""
-        if metric == RESIDUAL and (own := runs[0].physics_floor.get(split)) is not None:
-            mark = f" reference's {own:.3g}"
-        lost = " diverged in part" if diverged(runs) else ""
+        if metric == RESIDUAL and (floor := runs[0].physics_floor.get(split)) is not None:
+            mark = f" reference's {floor:.3g}"
+        told = spread(own) + mark + (lost := " diverged in part" if diverged(runs) else "")
         about = {"data_v": f"{error:.6g}", "hidden": hidden, "class_": "best" if error == best and not lost else None}
-        return element("td", f"{error:.4g}", element("small", told) if (told := scatter + mark + lost) else None, **about)
+        cells.append(element("td", f"{error:.4g}", element("small", told) if told else None, **about))
+    return cells
 
-    return cell
 
-
-def _plain(value: Any, told: Callable[[float], str]) -> Any:
-    def cell(runs: Runs) -> Markup:
-        found = value(runs)
-        return element("td", element("small", DASH)) if found is None else element("td", told(found), data_v=f"{found:.6g}")
-
-    return cell
+def _numbers(found: Sequence[float | None], form: Callable[[float], str]) -> list[Markup]:
+    """None where none is known."""
+    if not any(value is not None for value in found):
+        return []
+    nothing = element("td", element("small", DASH))
+    return [nothing if value is None else element("td", form(value), data_v=f"{value:.6g}") for value in found]
 
 
 def _throughput(record: Record) -> float | None:
@@ -299,15 +304,14 @@ NUMBERS = (
 )
 
 
-def _row(runs: Runs, columns: Sequence[tuple[str, dict[str, Any], Any]], place: str) -> Markup:
+def _row(runs: Runs, cells: Sequence[Markup], place: str) -> Markup:
     """The configuration's row and, hidden below it, all that is known of its runs."""
     first = runs[0]
     changes = name(first).removeprefix(first.model)
     opens = {"title": "its runs: command, settings, machine, versions", "aria_expanded": "false", "aria_controls": place}
     button = element("button", first.model, type="button", class_="details", **opens)
     head = element("th", button, element("small", changes) if changes else None, scope="row")
-    cells = [cell(runs) for _, _, cell in columns[1:]]
-    more = element("tr", element("td", _details(runs), colspan=len(columns)), class_="more", id=place, hidden=True)
+    more = element("tr", element("td", _details(runs), colspan=1 + len(cells)), class_="more", id=place, hidden=True)
     about = {"data_model": name(first).lower(), "data_loss": first.loss, "data_track": first.track}
     return element("tbody", element("tr", head, cells), more, **about)
 
