@@ -13,6 +13,7 @@ from opbench.atomic import write_bytes
 from opbench.badge import Badge
 from opbench.config import Frozen, Sha256, digest, printable, read_json, read_text, validate_json
 from opbench.errors import DataError
+from opbench.upgrades import NEWEST, upgraded
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
 NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"  # a file's name below a folder, and never a path out of it
@@ -331,22 +332,6 @@ class Record(Frozen):
 def decided(about: Mapping[str, Any]) -> dict[str, Any]:
     """What moves a run's numbers, beside its seed and the machine."""
     return {name: about[name] for name in DECIDED} | {name: about[name] for name in SINCE if about[name]}
-
-
-def upgraded(content: Any) -> Any:
-    """A record's JSON of an earlier schema as today's, one version at a time; what is newer or no record stays as it is."""
-    while isinstance(content, dict) and (change := UPGRADES.get(content.get("schema_version", 0))):
-        content = change(content)
-    return content
-
-
-def _to_2(content: dict[str, Any]) -> dict[str, Any]:
-    """What version 2 adds was not measured before it."""
-    return content | {"schema_version": 2}
-
-
-UPGRADES = {1: _to_2}
-NEWEST = max(UPGRADES) + 1
 
 
 def finite(value: float) -> float | None:
