@@ -6,8 +6,10 @@ import importlib
 import importlib.util
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -68,14 +70,33 @@ def _attribute(module: ModuleType, attribute: str, name: str) -> type:
     raise UnknownName(f"{name}: no class '{attribute}' there; {hint}")
 
 
+class _Later(MetaPathFinder):
+    """Finds what the user's code that was imported last imports when it is called, where nothing else has that name."""
+
+    folders: Sequence[str] = ()
+
+    def find_spec(self, fullname: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, self.folders) if path is None else None
+        if spec is None or spec.origin is None:  # any folder would do for the latter, such as the one that a logger left
+            return None
+        NEIGHBOURS.add(fullname)
+        return spec
+
+
+LATER = _Later()
+
+
 @contextmanager
 def _beside(*folders: Path) -> Iterator[None]:
     """A user's module may import its neighbours below these folders, as they are now: those of an earlier import are forgotten."""
-    for name in NEIGHBOURS:
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name in NEIGHBOURS or name.partition(".")[0] in NEIGHBOURS]:
+        del sys.modules[name]
     NEIGHBOURS.clear()
     importlib.invalidate_caches()
     before, path = set(sys.modules), [str(folder) for folder in folders]
+    LATER.folders = path
+    if LATER not in sys.meta_path:
+        sys.meta_path.append(LATER)
     sys.path[:0] = path
     try:
         yield

@@ -96,22 +96,45 @@ def interval(errors: Errors) -> Interval | None:
 
 def compare(errors: Errors, baseline: Errors) -> Comparison | None:
     """A model against a baseline on the same samples, each with seeds of its own; None as in `interval`, and where both are equal."""
-    own, other = _table(errors), _table(baseline)
-    if own is None or other is None:
-        return None
-    (seeds, samples), (others, theirs) = own.errors.shape, other.errors.shape
+    return compare_all([errors], baseline)[0]
+
+
+def compare_all(models: Sequence[Errors], baseline: Errors) -> list[Comparison | None]:
+    """`compare` of each model with the same baseline, whose tests are made in one call, as they take longer than all else."""
+    other = _table(baseline)
+    pairs = [(own, other) if own and other else None for own in map(_table, models)]
+    pairs = [pair if pair and _differ(*pair) else None for pair in pairs]
+    tests = iter(_signed_ranks([own.errors.mean(0) - other.errors.mean(0) for own, other in filter(None, pairs)]))
+    return [pair and Comparison(*_ratio(*pair), next(tests)) for pair in pairs]
+
+
+def _differ(own: "_Table", other: "_Table") -> bool:
+    """Whether two tables may be compared; raises ValueError for other samples."""
+    (_, samples), (_, theirs) = own.errors.shape, other.errors.shape
     if samples != theirs:
         raise ValueError(f"compare: expected errors of the same samples, got {samples} and {theirs}")
-    difference = own.errors.mean(0) - other.errors.mean(0)
-    if not difference.any() or not other.errors.any():
-        return None
+    return bool((own.errors.mean(0) != other.errors.mean(0)).any() and other.errors.any())
+
+
+def _ratio(own: "_Table", other: "_Table") -> tuple[float, Interval]:
+    """Of two mean errors, and its interval."""
 
     def ratio(seeds: np.ndarray, others: np.ndarray, samples: np.ndarray) -> np.ndarray:
         return own.mean(seeds, samples) / other.mean(others, samples)
 
-    found = _bca(own.drawn("own") / other.drawn("other"), ratio, (seeds, others, samples))
-    test: Any = _scipy().wilcoxon(difference)
-    return Comparison(float(own.errors.mean() / other.errors.mean()), found, float(test.pvalue))
+    sizes = (*own.errors.shape[:1], *other.errors.shape)
+    return float(own.errors.mean() / other.errors.mean()), _bca(own.drawn("own") / other.drawn("other"), ratio, sizes)
+
+
+def _signed_ranks(differences: Sequence[np.ndarray]) -> list[float]:
+    """p of Wilcoxon's signed-rank test of each; for sizes that are tied or zero scipy takes another method, for all it is given."""
+    tied = [bool((np.diff(np.sort(np.abs(row)), prepend=0.0) == 0).any()) for row in differences]
+    found: dict[int, float] = {}
+    for rows in ([i for i, is_tied in enumerate(tied) if not is_tied], *([i] for i, is_tied in enumerate(tied) if is_tied)):
+        if rows:
+            test: Any = _scipy().wilcoxon(np.stack([differences[i] for i in rows]), axis=1)
+            found |= zip(rows, map(float, test.pvalue), strict=True)
+    return [found[i] for i in range(len(differences))]
 
 
 def ranking(errors: Mapping[str, Mapping[str, float | None]]) -> Ranking:

@@ -1,5 +1,6 @@
 """A folder is a registry: names, summaries, classes, and the nearest name for a wrong one."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,28 @@ def test_two_files_of_one_name_are_run_with_their_own_neighbours_in_any_order(tm
         assert cls.size == size
         assert set(files(cls)) == {"net.py", "blocks.py"}
         assert files(cls)["blocks.py"] == tmp_path / folder / "blocks.py"
+
+
+def test_what_a_model_imports_when_it_is_made_lies_beside_its_file_too(tmp_path):
+    late = "class Net:\n    def __init__(self):\n        from deep.blocks import SIZE\n        self.size = SIZE\n"
+    for folder, size in (("a", 3), ("b", 31)):
+        written(tmp_path / folder, net=late, deep__blocks=f"SIZE = {size}\n", statistics="mean = 0\n")
+        (tmp_path / folder / "deep" / "__init__.py").write_text("")
+    for folder, size in (("a", 3), ("b", 31), ("a", 3)):
+        cls = find("models", f"{tmp_path}/{folder}/net.py:Net", object)
+        assert cls().size == size
+        assert {"net.py", "deep/__init__.py", "deep/blocks.py"} == set(files(cls))
+    import statistics
+
+    assert statistics.mean([1, 3]) == 2
+
+
+def test_a_folder_of_logs_beside_a_model_is_no_library_that_others_find(tmp_path):
+    (tmp_path / "no_such_logger").mkdir()
+    written(tmp_path, net="class Net: ...\n")
+    find("models", f"{tmp_path}/net.py:Net", object)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("no_such_logger")
 
 
 def test_what_was_edited_is_read_again(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from opbench.statistics import compare, interval, profiles, ranking, summarize
+from opbench.statistics import compare, compare_all, interval, profiles, ranking, summarize
 
 
 def errors(seeds, samples, rng, spread=0.1):
@@ -101,6 +101,22 @@ def test_the_p_value_is_wilcoxons_on_means_over_seeds():
     one, other = np.array(errors(3, 15, rng)), np.array(errors(4, 15, rng))
     expected = stats.wilcoxon(one.mean(0), other.mean(0)).pvalue
     assert compare(one.tolist(), other.tolist()).p_value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("samples", [20, 80])
+def test_models_compared_at_once_are_told_what_each_is_told_alone(samples):
+    """20 samples have an exact test, where none of them is tied; a table has models of both kinds, and some of which nothing is said."""
+    rng = np.random.default_rng(0)
+    base = errors(3, samples, rng)
+    tied = [[value + 0.5 for value in row] for row in base]  # differences that are all alike
+    still = [[*own[:5], *row[5:]] for own, row in zip(base, errors(3, samples, rng), strict=True)]  # and some that are zero
+    models = [tied, errors(3, samples, rng), base, still, errors(2, samples, rng), errors(3, samples, rng)]
+    alone = [compare(model, base) for model in models]
+    assert compare_all(models, base) == alone
+    assert [found is None for found in alone] == [False, False, True, False, True, False]
+    for model, found in zip(models, alone, strict=True):
+        difference = np.mean(model, 0) - np.mean(base, 0) if found else None
+        assert found is None or found.p_value == stats.wilcoxon(difference).pvalue
 
 
 def test_errors_of_other_samples_are_not_compared():

@@ -20,7 +20,7 @@ from opbench.leaderboard.rolled import ABOUT_ROLLED, ROLL_OUT, ROLLED, rolled_ce
 from opbench.leaderboard.words import METRIC, plain, rate, seconds, spread
 from opbench.record import Machine, Match, Record, Way
 from opbench.shelf import common
-from opbench.statistics import MIN_SEEDS, compare, interval
+from opbench.statistics import MIN_SEEDS, Comparison, compare_all, interval
 
 RESIDUAL = "physics_residual"
 BASELINE = "fno"
@@ -122,7 +122,8 @@ def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
 def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
     found = board.configurations
     baseline = min((runs for runs in found if _is_baseline(runs[0])), key=lambda runs: min(r.date for r in runs), default=[])
-    models = [(_order(runs), _cells(board, runs, baseline), _row_of(runs[0])) for runs in found]
+    compared = compare_all([errors(runs) for runs in found], errors(baseline))
+    models = [(_order(runs), _cells(board, runs, against), _row_of(runs[0])) for runs, against in zip(found, compared, strict=True)]
     solvers = [
         ((0, rung.error, rung.name), _solver_cells(board, ladder, rung), None) for ladder in board.ladders for rung in rungs(board, ladder)
     ]
@@ -139,7 +140,7 @@ def rungs(board: Board, ladder: Ladder) -> list[Rung]:
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
 
 
-def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> dict[str, str]:
+def _cells(board: Board, runs: Sequence[Record], against: Comparison | None) -> dict[str, str]:
     first = runs[0]
     return {
         "model": name(first),
@@ -147,7 +148,7 @@ def _cells(board: Board, runs: Sequence[Record], baseline: Sequence[Record]) -> 
         "parameters": f"{first.parameters:,}",
         "test": _score(runs, "test"),
         "95 % interval": _interval(runs),
-        f"over {BASELINE}'s": "-" if runs is baseline else _comparison(runs, baseline),
+        f"over {BASELINE}'s": _told(against),
         "ood": _score(runs, "ood"),
         "finer": _score(runs, "finer"),
         "coarser": _score(runs, "coarser"),
@@ -264,8 +265,7 @@ def _interval(runs: Sequence[Record]) -> str:
     return "-" if found is None else f"{found.lower:.3g} to {found.upper:.3g}"
 
 
-def _comparison(runs: Sequence[Record], baseline: Sequence[Record]) -> str:
-    found = compare(errors(runs), errors(baseline))
+def _told(found: Comparison | None) -> str:
     if found is None:
         return "-"
     return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p = {found.p_value:.1g}"
