@@ -197,6 +197,27 @@ def test_rows_come_in_the_order_of_the_metric_and_split_that_are_chosen(tmp_path
         assert faults == []
 
 
+def test_roll_outs_and_losses_are_set_side_by_side_and_hide_with_their_rows(path):
+    with opened(path) as (page, faults):
+        assert page.locator(".overview h2:visible").all_inner_texts() == ["All tasks", "Fed their own output", "By loss"]
+        cells = page.locator("details").last.locator("tbody tr").first
+        assert not cells.is_visible()
+        page.get_by_role("heading", name="By loss").click()
+        assert cells.is_visible()
+        page.select_option("select[name=task]", "darcy_2d/static")
+        assert page.locator(".overview h2:visible").all_inner_texts() == ["All tasks"]
+        assert faults == []
+
+
+def test_an_overview_shades_what_is_near_the_best_and_greys_what_is_far():
+    steady = {"dataset": "darcy_2d", "task": "darcy_2d/static"}
+    errors = {"a": 0.1, "b": 0.125, "c": 0.126, "d": 0.99, "e": 1.0}
+    page = render([record(model=model, error=error, **steady) for model, error in errors.items()])
+    front = page[page.index("All tasks") : page.index("<form")]
+    found = re.findall(r'<td(?: class="(\w+)")?>([^<]+)<', front)
+    assert found == [("best", "0.1"), ("near", "0.125"), ("", "0.126"), ("", "0.99"), ("far", "1")]
+
+
 def test_what_diverged_in_part_is_not_best_and_a_residual_stands_beside_the_references_own():
     lucky = [record(model="lucky", seed=seed, error=0.001, status="trained" if seed == 0 else "diverged") for seed in range(3)]
     scores = {"test": {"relative_l2": 0.1, "physics_residual": 0.03}}
@@ -237,13 +258,15 @@ def test_nothing_but_tables_is_wider_than_the_window(path, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_the_paper(path, scheme):
-    """WCAG 2.2, 1.4.3: contrast of 4.5 or more, for the colours of words and curves."""
-    script = """() => ["--ink", "--soft", "--link", ...[0,1,2,3,4,5,6,7].map(k => `--c${k}`), "--paper"].map(name => {
+    """WCAG 2.2, 1.4.3: contrast of 4.5 or more, for the colours of words and curves, and of shades under words."""
+    script = """() => ["--ink", "--soft", "--link", ...[0,1,2,3,4,5,6,7].map(k => `--c${k}`), "--near", "--paper"].map(name => {
         const light = part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
         const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
         const [r, g, b] = [1, 3, 5].map(k => light(parseInt(hex.slice(k, k + 2), 16)));
         return [name, 0.2126 * r + 0.7152 * g + 0.0722 * b]; })"""
     with opened(path, color_scheme=scheme) as (page, _):
-        *colours, (_, paper) = page.evaluate(script)
+        *colours, (_, near), (_, paper) = page.evaluate(script)
+    ink = dict(colours)["--ink"]
+    assert (max(ink, near) + 0.05) / (min(ink, near) + 0.05) >= 4.5
     contrast = {name: (max(light, paper) + 0.05) / (min(light, paper) + 0.05) for name, light in colours}
     assert {name: ratio for name, ratio in contrast.items() if ratio < 4.5} == {}

@@ -166,8 +166,8 @@ def test_the_overview_sets_the_losses_of_a_model_side_by_side_and_sums_the_time_
     text = write_overview(boards(records), tmp_path).read_text()
     assert "6 runs on cpu, whose training took 3.0 hours of processor time." in text
     lines = [line for line in text.partition("## By loss")[2].splitlines() if line.startswith("|")]
-    assert lines[0] == "| task | scale | device | a, both | a, data | a, physics |"
-    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | **0.2** | 0.3 | 0.4 |"
+    assert lines[0] == "| task | scale | device | a, data | a, physics | a, both |"
+    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | 0.4 | **0.2** |"
     assert "b\\|c" in text
     assert "By loss" not in write_overview(boards(records[:1]), tmp_path).read_text()
 

@@ -1,9 +1,11 @@
-"""Records -> Markdown: every task and model in one table, the losses of a model side by side, and the time that it all took."""
+"""Records -> every task in a row: the models side by side, what they do fed their own output, and their losses; as values and Markdown."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from opbench.atomic import write_bytes
@@ -11,50 +13,113 @@ from opbench.leaderboard.rolled import ROLL_OUT, rolled
 from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean
 from opbench.record import Record
 
-OVERVIEW = """# Leaderboards
-
-Mean relative L2 error on the test split of each task, over samples and seeds, of every model with its own settings, trained by the data
-under the task's budget; the best of a row is bold. A row behind each task's link says more: other splits, spread, cost, machine.
-[index.html](index.html) shows the same records with plots. All is rendered from `records/` by `opbench table` and `opbench page`, never
-edited.
-"""
-ROLLED_OUT = """## Fed their own output
-
-Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their own
-output from the first one on.
-"""
-BY_LOSS = """## By loss
-
-The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read.
-"""
-LOSSES = ("both", "data", "physics")
-Column = Callable[[Record], str | None]  # where a run stands
-Error = Callable[[Sequence[Record]], float | None]  # of the runs of a row
+ALL_TASKS = (
+    "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings, trained by the data "
+    "under the task's budget. Lower is better; the best of a row is bold. Models that are more often near the best stand further left. "
+    "Mean, persistence and linear are no networks: they answer with the mean of the training data, with the initial state, and by least "
+    "squares."
+)
+ROLLED_OUT = (
+    "Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their "
+    "own output from the first one on."
+)
+BY_LOSS = "The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read."
+BEHIND = (
+    "A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the same records with "
+    "plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited."
+)
+LOSSES = ("data", "physics", "both")
+Place = Callable[[Record], str | None]  # the column that a run stands in
+Error = Callable[[Sequence[Record]], float | None]  # of the runs of a configuration
 ON_TEST: Error = partial(mean, split="test")
 
 
-def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
-    """folder/README.md: a row for every table, a column for every model as it comes, by its mean test error; and one for every loss."""
-    models = sorted({r.model for board in all_boards for r in board.records if is_plain(r)})
-    parts = [OVERVIEW, *_overview(all_boards, models, _plain, ON_TEST), "", _spent(all_boards), ""]
-    if steps := [board for board in all_boards if any(is_plain(r) and "test" in r.rollouts for r in board.records)]:
-        parts += [ROLLED_OUT, *_overview(steps, models, _plain, partial(rolled, head=ROLL_OUT)), ""]
-    losses = [(board, {r.model for r in board.records if _by_loss(r) and r.loss != "data"}) for board in all_boards]
-    if compared := [board for board, models in losses if models]:
-        heads = sorted({str(head) for board, models in losses for r in board.records if r.model in models and (head := _by_loss(r))})
-        parts += [BY_LOSS, *_overview(compared, heads, _by_loss, ON_TEST), ""]
-    path = folder / "README.md"
-    write_bytes(path, "\n".join(parts).encode())
-    return path
+class Cell(NamedTuple):
+    """error: infinite where a run diverged or it is not finite."""
+
+    error: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A row for each board, with the cells of those columns that it has."""
+
+    title: str
+    about: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Board, dict[str, Cell]], ...]
+
+    @property
+    def errors(self) -> list[dict[str, float]]:
+        """Of each row, where they are finite."""
+        return [{column: cell.error for column, cell in cells.items() if cell.error < math.inf} for _, cells in self.rows]
+
+
+def overviews(found: Sequence[Board]) -> list[Overview]:
+    """All tasks; and roll-outs and losses, where records have them."""
+    models = sorted({r.model for board in found for r in board.records if is_plain(r)})
+    every = _overview("All tasks", ALL_TASKS, models, found, _plain, ON_TEST)
+    models.sort(key=partial(_standing, every.errors))
+    return [_overview("All tasks", ALL_TASKS, models, found, _plain, ON_TEST), *_rolled_out(found, models), *_by_loss(found, models)]
+
+
+def _rolled_out(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview]:
+    if steps := [board for board in found if any(is_plain(r) and "test" in r.rollouts for r in board.records)]:
+        yield _overview("Fed their own output", ROLLED_OUT, models, steps, _plain, partial(rolled, head=ROLL_OUT))
+
+
+def _by_loss(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview]:
+    """Of the models that were trained otherwise than by the data, on the tasks on which they were."""
+    others = [{r.model for r in board.records if _loss(r) and r.loss != "data"} for board in found]
+    if compared := [board for board, names in zip(found, others, strict=True) if names]:
+        heads = [f"{model}, {loss}" for model in [*models, *sorted(set().union(*others) - set(models))] for loss in LOSSES]
+        there = {_loss(r) for board, names in zip(found, others, strict=True) for r in board.records if r.model in names}
+        yield _overview("By loss", BY_LOSS, [head for head in heads if head in there], compared, _loss, ON_TEST)
 
 
 def _plain(record: Record) -> str | None:
     return record.model if is_plain(record) else None
 
 
-def _by_loss(record: Record) -> str | None:
+def _loss(record: Record) -> str | None:
     """The column of a run by the equation, by data or by both, all of them; None for one on some labels or at points of a loss' own."""
     return f"{record.model}, {record.loss}" if record.loss in LOSSES and not (record.changes or record.labels) else None
+
+
+def _standing(errors: Sequence[dict[str, float]], model: str) -> tuple[float, str]:
+    """Less the nearer a model's errors are to the best, all tasks weighing the same."""
+    nearness = (min(own.values()) / own[model] if own.get(model) else float(model in own) for own in errors)
+    return -sum(nearness), model
+
+
+def _overview(title: str, about: str, columns: Sequence[str], found: Sequence[Board], place: Place, error: Error) -> Overview:
+    return Overview(title, about, tuple(columns), tuple((board, _cells(board, columns, place, error)) for board in found))
+
+
+def _cells(board: Board, columns: Sequence[str], place: Place, error: Error) -> dict[str, Cell]:
+    """By columns, of the best unchanged runs that stand there."""
+    cells: dict[str, Cell] = {}
+    for runs in reversed([runs for runs in board.configurations if not runs[0].changes]):
+        own, column = error(runs), place(runs[0])
+        if column is None or column not in columns:
+            continue
+        if diverged(runs):
+            cells[column] = Cell(math.inf, "diverged")
+        elif own is not None:
+            cells[column] = Cell(own, f"{own:.4g}" if math.isfinite(own) else "not finite")
+    return cells
+
+
+def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
+    """folder/README.md: every overview, and the time that all took."""
+    first, *others = overviews(all_boards)
+    parts = ["# Leaderboards", "", first.about, "", BEHIND, "", *_markdown(first), "", _spent(all_boards), ""]
+    for other in others:
+        parts += [f"## {other.title}", "", other.about, "", *_markdown(other), ""]
+    path = folder / "README.md"
+    write_bytes(path, "\n".join(parts).encode())
+    return path
 
 
 def _spent(all_boards: Sequence[Board]) -> str:
@@ -67,20 +132,13 @@ def _spent(all_boards: Sequence[Board]) -> str:
     return f"{'; '.join(said)}."
 
 
-def _overview(all_boards: Sequence[Board], columns: Sequence[str], column: Column, error: Error) -> list[str]:
-    """A row for each board."""
-    heads = ("task", "scale", "device", *(escaped(head) for head in columns))
-    lines = [heads, ["---"] * len(heads), *(_overview_row(board, columns, column, error) for board in all_boards)]
+def _markdown(overview: Overview) -> list[str]:
+    heads = ("task", "scale", "device", *map(escaped, overview.columns))
+    lines = [heads, ["---"] * len(heads)]
+    for (board, cells), errors in zip(overview.rows, overview.errors, strict=True):
+        best = min(errors.values(), default=None)
+        shown = [
+            f"**{cells[c].text}**" if errors.get(c, math.nan) == best else cells[c].text if c in cells else "-" for c in overview.columns
+        ]
+        lines.append([f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown])
     return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def _overview_row(board: Board, columns: Sequence[str], column: Column, error: Error) -> list[str]:
-    """The best of each column's unchanged runs; the best of all is bold, "-" is not run and "diverged" what it says."""
-    cells, means = {}, {}
-    for runs in reversed([runs for runs in board.configurations if not runs[0].changes]):
-        own, head = error(runs), column(runs[0])
-        means[head] = math.inf if diverged(runs) or own is None else own
-        cells[head] = "diverged" if diverged(runs) else "-" if own is None else f"{own:.4g}" if math.isfinite(own) else "not finite"
-    best = min((means.get(head, math.inf) for head in columns), default=math.inf)
-    shown = [f"**{cells[head]}**" if means.get(head) == best < math.inf else cells.get(head, "-") for head in columns]
-    return [f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown]

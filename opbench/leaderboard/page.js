@@ -10,6 +10,7 @@ function show() {
   const misplaced = (place) => ["task", "device"].some((key) => want[key] && place.dataset[key] !== want[key]);
   let rows = 0, tables = 0;
   for (const row of all("tr[data-task]")) row.hidden = misplaced(row);
+  for (const overview of all(".overview")) overview.hidden = all("tr[data-task]", overview).every((row) => row.hidden);
   for (const board of all(".board")) {
     const bodies = all("tbody", board);
     for (const body of bodies) body.hidden = !fits(body);

@@ -7,6 +7,7 @@ from typing import Any
 
 from opbench.atomic import write_bytes
 from opbench.leaderboard.markup import Markup, document, element, raw
+from opbench.leaderboard.overview import Cell, Overview, overviews
 from opbench.leaderboard.plots import figures, latency, loss, median, profiles
 from opbench.leaderboard.rolled import ROLLED, rolled
 from opbench.leaderboard.table import (
@@ -14,8 +15,6 @@ from opbench.leaderboard.table import (
     Board,
     boards,
     diverged,
-    is_plain,
-    mean,
     name,
     saturated,
     state,
@@ -30,6 +29,8 @@ SPLITS = ("test", "ood", "finer", "coarser", "noise_1", "noise_5")
 SHOWN = SPLITS[:3]  # those that stand in the tables before one is chosen
 TRACKS = {"closed": "our data under the task's budget", "open": "anything"}
 DASH = "\N{EN DASH}"  # where there is no number
+NEAR, FAR = 1.25, 10.0  # times the best error of a row: cells that are shaded, and those that are grey
+SHADES = f"Shaded: at most {NEAR:g} times the best of its row; grey: {FAR:g} times or more."
 Runs = Sequence[Record]
 Column = tuple[str, Mapping[str, Any], list[Markup]]  # its head, the attributes of that, a cell for each row
 WORDS = {"class_": "words", "data_words": True}
@@ -48,9 +49,12 @@ def render(records: Iterable[Record]) -> str:
     found = boards(records)
     style, script = (raw(Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
     colours = {model: i for i, model in enumerate(sorted({r.model for board in found for r in board.records}))}
-    body = element(
-        "body", _header(found), element("main", _overview(found, colours), _controls(found), _sections(found, colours)), _footer()
+    first, *others = overviews(found)
+    front = element(
+        "section", element("h2", first.title), _overview(first, profiles(first.errors, first.columns, colours)), class_="overview"
     )
+    more = [element("details", element("summary", element("h2", other.title)), _overview(other), class_="overview") for other in others]
+    body = element("body", _header(found), element("main", front, more, _controls(found), _sections(found, colours)), _footer())
     return document("opbench leaderboards", body, style, script)
 
 
@@ -78,56 +82,30 @@ def _footer() -> Markup:
     return element("footer", element("p", f"Rendered by opbench {__version__} from the records beside this page, never edited."))
 
 
-def _overview(found: Sequence[Board], colours: Mapping[str, int]) -> Markup:
-    """Every task's error by model, and how near to the best each model is over all tasks."""
-    models = sorted({r.model for board in found for r in board.records if is_plain(r)}, key=lambda model: _standing(model, found))
-    head = element("tr", element("th", "task", scope="col"), [element("th", model, scope="col") for model in models])
-    rows = [_overview_row(board, models) for board in found]
-    caption = element("caption", "Mean relative L2 error on the test split, by task and model")
-    table = element("table", caption, element("thead", head), element("tbody", rows, class_="plain"))
-    return element(
-        "section",
-        element("h2", "All tasks"),
-        element(
-            "p",
-            "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings, trained by the "
-            "data. Lower is better; the best is bold. Models that are more often near the best stand further left. Mean, persistence and "
-            "linear are no networks: they answer with the mean of the training data, with the initial state, and by least squares.",
-            class_="soft",
-        ),
-        element("div", table, class_="scroll", tabindex=0, role="region", aria_label="All tasks"),
-        profiles([_own(board) for board in found], models, colours),
-    )
-
-
-def _own(board: Board) -> dict[str, float]:
-    """Each model's mean test error as `is_plain` runs have it; models that diverged are not there."""
-    errors: dict[str, float] = {}
-    for runs in board.configurations:
-        error = mean(runs, "test")
-        if is_plain(runs[0]) and not diverged(runs) and error is not None:
-            errors.setdefault(runs[0].model, error)
-    return errors
-
-
-def _standing(model: str, found: Sequence[Board]) -> tuple[float, str]:
-    """Less the nearer a model's errors are to the best, all tasks weighing the same."""
-    nearness = (min(errors.values()) / errors[model] if errors.get(model) else float(model in errors) for errors in map(_own, found))
-    return -sum(nearness), model
-
-
-def _overview_row(board: Board, models: Sequence[str]) -> Markup:
-    errors = _own(board)
-    best, there = min(errors.values(), default=None), {r.model for r in board.records if is_plain(r)}
-    cells = [
-        element("td", f"{errors[m]:.4g}", class_="best" if errors[m] == best else None)
-        if m in errors
-        else element("td", element("small", "diverged" if m in there else DASH))
-        for m in models
+def _overview(overview: Overview, figure: Markup | None = None) -> list[Markup | None]:
+    """What it is of, and a row for each board, with what is near the best and far from it told apart."""
+    head = element("tr", element("th", "task", scope="col"), [element("th", column, scope="col") for column in overview.columns])
+    rows = [
+        _overview_row(board, cells, overview.columns, min(own.values(), default=math.nan))
+        for (board, cells), own in zip(overview.rows, overview.errors, strict=True)
     ]
+    table = element("table", element("caption", overview.title), element("thead", head), element("tbody", rows, class_="plain"))
+    scroll = element("div", table, class_="scroll", tabindex=0, role="region", aria_label=overview.title)
+    return [element("p", overview.about, " ", SHADES, class_="soft"), figure, scroll]
+
+
+def _overview_row(board: Board, cells: Mapping[str, Cell], columns: Sequence[str], best: float) -> Markup:
     link = element("a", board.dataset, href=f"#{_place(board)}")
     head = element("th", link, " ", element("small", _kind(board)), scope="row")
-    return element("tr", head, cells, data_task=board.task, data_device=board.device)
+    shown = [_overview_cell(cells.get(column), best) for column in columns]
+    return element("tr", head, shown, data_task=board.task, data_device=board.device)
+
+
+def _overview_cell(cell: Cell | None, best: float) -> Markup:
+    if cell is None or math.isinf(cell.error):
+        return element("td", element("small", cell.text if cell else DASH))
+    near = "best" if cell.error == best else "near" if cell.error <= NEAR * best else "far" if cell.error >= FAR * best else None
+    return element("td", cell.text, class_=near)
 
 
 def _kind(board: Board) -> str:
