@@ -74,7 +74,8 @@ def evaluate(
     with claimed(Path(out), run.chosen.recipe.name, name, resume=True) as place, exact_convolutions():
         outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, place.folder, progress)
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
-        second = None if run.second is None else finetuned_scores(network, splits["test"].samples().to(run.place), *run.second, seed)
+        asked = splits["test"].samples().to(run.place), splits["test"].pairs
+        second = None if run.second is None else finetuned_scores(network, *asked, *run.second, seed)
         about = run.about | about_files(run.chosen, splits) | _about_outcome(outcome) | scored
         record = Record(**about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(place.weights))
         kept = kept_beside(record, network, splits["test"], run)

@@ -21,7 +21,8 @@ from opbench.train import learning_rate_factor, predict
 
 
 class Finetuning(Frozen):
-    """samples: the first ones of the test split. steps: of Adam, a sample. learning_rate: at the first step, it falls to zero by a cosine.
+    """samples: the first ones of the test split; of a step task trajectories, each of whose states is asked by itself. steps: of Adam, an
+    answer. learning_rate: at the first step, it falls to zero by a cosine.
     clip: largest norm of the gradient.
     """
 
@@ -51,25 +52,34 @@ def finetune(model: Normalized, loss: Loss, samples: Samples, settings: Finetuni
 
 
 def finetuned_scores(
-    model: Normalized, test: Samples, loss: Loss, name: str, own: LossSettings, settings: Finetuning, residual: Residual | None, seed: int
+    model: Normalized,
+    test: Samples,
+    pairs: int,
+    loss: Loss,
+    name: str,
+    own: LossSettings,
+    settings: Finetuning,
+    residual: Residual | None,
+    seed: int,
 ) -> Finetuned:
-    """Every metric of the first test samples before and after."""
-    samples = test[: settings.samples]
+    """Every metric of the first test samples before and after. pairs: of a step task, how many of `test` are one sample's."""
+    samples = test[: settings.samples * pairs]
     begun = time.perf_counter()
     answers = predict(model, samples), finetune(model, loss, samples, settings, seed)
-    seconds = (time.perf_counter() - begun) / len(samples)
-    before, after = (_told(answer, samples, model.model.spec.grid, residual) for answer in answers)
+    count = len(samples) // pairs
+    seconds = (time.perf_counter() - begun) / count
+    before, after = (_told(answer, samples, model.model.spec.grid, residual, count) for answer in answers)
     floor = None if residual is None else finite(float(residual.relative(samples.given, samples.reference).mean()))
-    about = settings.model_dump() | {"loss": name, "loss_settings": canonical(own), "samples": len(samples)}
+    about = settings.model_dump() | {"loss": name, "loss_settings": canonical(own), "samples": count}
     return Finetuned(**about, before=before, after=after, floor=floor, seconds=seconds)
 
 
 @torch.no_grad()
-def _told(prediction: Tensor, samples: Samples, grid: Grid, residual: Residual | None) -> dict[str, list[float | None]]:
+def _told(prediction: Tensor, samples: Samples, grid: Grid, residual: Residual | None, count: int) -> dict[str, list[float | None]]:
     values, _ = measured(prediction, samples.reference, grid, len(samples))
     if residual is not None:
         values["physics_residual"] = residual.relative(samples.given, prediction)
-    return {key: [finite(v) for v in value.tolist()] for key, value in values.items()}
+    return {key: [finite(v) for v in value.unflatten(0, (count, -1)).mean(1).tolist()] for key, value in values.items()}
 
 
 def _descend(model: Normalized, loss: Loss, sample: Samples, settings: Finetuning) -> None:

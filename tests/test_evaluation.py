@@ -288,6 +288,15 @@ def test_finetuning_by_the_equation_helps_and_is_recorded_with_its_budget(home, 
     assert plain.finetuned is None
 
 
+def test_of_a_step_task_a_finetuned_sample_is_a_trajectory_whose_states_are_all_asked(home):
+    settings = {"train.epochs": 2, "finetune.samples": 2, "finetune.steps": 1}
+    record = run(home, "fast_fno", task="tiny.toml/step", finetune="physics", settings=settings)
+    tuned = record.finetuned
+    assert (tuned.samples, len(tuned.after["relative_l2"])) == (2, 2)
+    assert tuned.before["relative_l2"] == pytest.approx(record.per_sample["test"]["relative_l2"][:2], rel=1e-5)
+    assert tuned.before != tuned.after
+
+
 def test_training_that_balances_as_it_goes_goes_on_to_the_same_bits(home, square):
     def stop(epoch, *_):
         if epoch == 2:
