@@ -9,8 +9,9 @@ from typing import Any
 from opbench.errors import ConfigError
 from opbench.evaluation import OUT, evaluate
 from opbench.leaderboard.rolled import ROLL_OUT, ROLLED, rolled_cell
-from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, mean, middle
+from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, mean, middle, saturated, spent, values
 from opbench.leaderboard.table import name as with_settings
+from opbench.leaderboard.words import probability, spread
 from opbench.planning import planned
 from opbench.record import Record
 from opbench.shelf import shelf, shipped
@@ -109,7 +110,7 @@ def table(held: Contest) -> list[tuple[str, ...]]:
 
 def heading(held: Contest) -> str:
     """What the columns of `table` are."""
-    about = f"test: mean {METRIC}; ratio: of test over {held.model}'s, with p of Wilcoxon's paired test"
+    about = f"test: mean {METRIC}; ratio: of {held.model}'s test error over the row's, with its interval, and p that neither is better"
     return f"{about}; solver: our own that errs no more, its time over the model's"
 
 
@@ -118,7 +119,10 @@ def caveats(held: Contest) -> list[str]:
     short = [name for name, runs in held.every.items() if len(errors(runs)) < MIN_SEEDS]
     few = [f"fewer than {MIN_SEEDS} seeds of {', '.join(short)}: no interval and no test is given"] if short else []
     lost = [f"{diverged(runs)} of {len(runs)} runs of {name} diverged" for name, runs in held.every.items() if diverged(runs)]
-    return [*few, *lost, *machines(held)]
+    means = {name: mean(runs, "test") for name, runs in held.every.items()}
+    close = [name for name, error in means.items() if error is not None and saturated(held.every[name][0], "test", error)]
+    near = [f"within twice the data's own error, and so not told apart by it: {', '.join(close)}"] if close else []
+    return [*few, *lost, *near, *machines(held)]
 
 
 def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
@@ -127,12 +131,12 @@ def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
     cells = cost_cells(middle(runs))
     return (
         name,
-        "diverged" if error is None else f"{error:.4g}",
-        "" if runs is held.mine or not (error and own) else f"{error / own:.3g}",
-        "" if found is None else f"{1 / found.interval.upper:.3g} to {1 / found.interval.lower:.3g}",
-        "" if found is None else f"{found.p_value:.1g}",
+        "diverged" if error is None else f"{error:.4g}{spread(values(runs, 'test'))}",
+        "" if runs is held.mine or not (error and own) else f"{own / error:.3g}",
+        "" if found is None else f"{found.interval.lower:.3g} to {found.interval.upper:.3g}",
+        "" if found is None else probability(found.p_value).removeprefix("p ").removeprefix("= "),
         f"{runs[0].parameters:,}",
-        f"{numbers.median(r.seconds['training_wall'] for r in runs):.3g} s",
+        f"{numbers.median(map(spent, runs)):.3g} s",
         *(cells[head] for head in COSTS),
     )
 
@@ -221,14 +225,16 @@ def _metrics(held: Contest) -> list[str]:
     lines, usual = [], _best(held, METRIC)
     for metric in names:
         found = _best(held, metric)
-        if found is not None and usual is not None and found[1] > max(1.0, usual[1]) and _is_told_apart(held, found[0], metric):
+        power = 2 if metric == "correlation_error" else 1  # 1 - correlation grows with the square of an error
+        if found is not None and usual is not None and _is_told_apart(held, *found, metric, max(1.0, usual[1]) ** power):
             lines.append(f"{metric}: {found[1]:.3g} times that of {found[0]}")
     return [f"weaker than elsewhere: {'; '.join(lines)}"] if lines else []
 
 
-def _is_told_apart(held: Contest, other: str, metric: str) -> bool:
+def _is_told_apart(held: Contest, other: str, ratio: float, metric: str, usual: float) -> bool:
+    """Whether the ratio of errors is above the usual one, by its interval where there is one."""
     found = _against(held.mine, held.others[other], metric=metric)
-    return found is None or found.interval.lower > 1
+    return (ratio if found is None else found.interval.lower) > usual
 
 
 def _best(held: Contest, metric: str) -> tuple[str, float] | None:

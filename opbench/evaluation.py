@@ -19,7 +19,7 @@ from opbench.model import Normalized, Samples
 from opbench.planning import Planned, planned
 from opbench.provenance import machine, sha256
 from opbench.recipe import Foreign
-from opbench.record import Cost, Machine, Matched, Record, file_name, finite, save
+from opbench.record import TOGETHER, Cost, Machine, Matched, Record, file_name, finite, save
 from opbench.runs import claimed
 from opbench.scoring import scores
 from opbench.shelf import read_records, shipped
@@ -169,7 +169,8 @@ def about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
         sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
     else:
         sums = {name: sha256(split.path) for name, split in stored.items()}
-    floors = {name: split.stored.header.provenance["error_floor"]["fields"] for name, split in stored.items()}
+    measured = {name: split.stored.header.provenance["error_floor"] for name, split in stored.items()}
+    floors = {name: own["fields"] | ({TOGETHER: own["together"]} if "together" in own else {}) for name, own in measured.items()}
     return {"data_sha256": sums, "error_floor": floors}
 
 

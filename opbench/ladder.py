@@ -1,4 +1,4 @@
-"""What our own solver costs at every accuracy, on one task and machine; and the solve that is exactly as wrong as a model.
+"""What our own solver costs at every accuracy, on one task and machine; and the solve that errs no more than a model.
 
 A ladder is no model's: it is measured once for a task, scale, state of the data and machine, and kept in a file of its own.
 """

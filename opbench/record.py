@@ -17,6 +17,7 @@ from opbench.upgrades import NEWEST, upgraded
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
 NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"  # a file's name below a folder, and never a path out of it
+TOGETHER = "all fields"  # among the fields of an error floor, of which none has a blank in its name
 TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, which a dataset's table would stand in the place of
 
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]  # beyond, sums overflow; no float32 error is there
@@ -116,7 +117,7 @@ class Match(Frozen):
 
 
 class Matched(Frozen):
-    """The reference solver made as wrong as the model, on the model's machine, one sample alone and batched as the model is.
+    """The cheapest solve that errs no more than the model, on the model's machine, one sample alone and batched as the model is.
 
     error: the model's, mean relative L2 on test. alone, batched: null where no rung of the ladder errs as little.
     training_seconds, generation_seconds: what break_even sets against each solve, training and validation data counted.
@@ -198,6 +199,7 @@ BUDGET = {"train.epochs", "train.batch_size"}
 class Record(Frozen):
     """Everything that a run depended on, and what came out. A number that is not finite is null, and the run's status says why.
 
+    error_floor: the data's own, by split, field (and TOGETHER, of several), metric, and mean or max over samples.
     changes: what the user set beside the task's budget and the model's defaults.
     labels: training samples whose references were read, 0 where the loss reads none; None is all of them.
     loss_settings: those of the loss that differ from what a loss without settings does.

@@ -56,7 +56,7 @@ def solve_block(chosen: Plan, split: str, block: int, device: str) -> dict[str, 
 
 
 def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
-    """What the data are uncertain by: a few samples solved again at twice the grid and half the step, per unknown.
+    """What the data are uncertain by: a few samples solved again at twice the grid and half the step, per unknown, and of several together.
 
     The relative L2 difference over all stored points and later times, the file's rounding included; at order p the error itself is
     1 / (1 - 2^-p) times that. The step is fourth-order and its estimate third, so half the step is a
@@ -69,13 +69,22 @@ def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
     finest = _solve(chosen, split, indices, fine, tolerance / 16, device)[1]
     grid, floor = stored_grid(chosen, split), {}
     frames = (slice(None), slice(1, None)) if chosen.times else slice(None)  # the initial frame is given, not solved
+    differences, references = [], []
     for name in plain:
         reference = fine.restrict(finest.values[name].cpu().numpy(), grid)[frames].reshape(len(indices), -1)
         difference = coarse.restrict(plain[name].cpu().numpy(), grid).astype(np.float32)[frames].reshape(len(indices), -1) - reference
-        relative = np.linalg.norm(difference, axis=1) / np.linalg.norm(reference, axis=1)
-        floor[name] = {"relative_l2": {"mean": float(relative.mean()), "max": float(relative.max())}}
+        floor[name] = _relative(difference, reference)
+        differences.append(difference)
+        references.append(reference)
+    together = {"together": _relative(np.hstack(differences), np.hstack(references))} if len(floor) > 1 else {}
     solved = {"points": list(fine.shape), "tolerance": tolerance / 16, "steps": finest.steps, "scheme": finest.scheme}
-    return {"fields": floor, "samples": len(indices), **solved}
+    return {"fields": floor, **together, "samples": len(indices), **solved}
+
+
+def _relative(difference: np.ndarray, reference: np.ndarray) -> dict[str, dict[str, float]]:
+    """Of samples, (sample, value)."""
+    relative = np.linalg.norm(difference, axis=1) / np.linalg.norm(reference, axis=1)
+    return {"relative_l2": {"mean": float(relative.mean()), "max": float(relative.max())}}
 
 
 def _solve(chosen: Plan, split: str, indices: range, grid: Grid, tolerance: float, device: str):

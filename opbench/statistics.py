@@ -4,20 +4,16 @@ Below three seeds no interval and no test is given, since they would tell of the
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 MIN_SEEDS = 3
 LEVEL = 0.95
-RESAMPLES = 9999
-NORMAL = NormalDist()
+ROUNDING = 1e-12  # relative; what varies less is the same but for the machine's last digits
 Errors = Sequence[Sequence[float | None]]  # by seed, the error of each sample: the same samples in the same order
-Statistic = Callable[..., np.ndarray]  # of weights (member, resample), one array a factor, that sum to one -> (resample,)
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model against a baseline. ratio: mean error over the baseline's; p_value: of Wilcoxon's signed-rank test that neither is better."""
+    """A model against a baseline. ratio: mean error over the baseline's; p_value: that neither is better, for other seeds and samples."""
 
     ratio: float
     interval: Interval
@@ -85,56 +81,53 @@ def summarize(errors: Sequence[float | None]) -> Summary:
 
 
 def interval(errors: Errors) -> Interval | None:
-    """Where the mean error lies, were other seeds and other test samples drawn: BCa bootstrap over both.
+    """Where the mean error lies, were other seeds and other test samples drawn; None below three seeds, and where an error is not finite.
 
-    None below three seeds, and where an error is not finite. Source: Efron, J. Am. Stat. Assoc. 82 (1987), several samples as in
-    scipy.stats.bootstrap; seeds and samples are crossed, so both are drawn anew (Owen, Ann. Appl. Stat. 1 (2007)).
+    Welch's t of the mean's logarithm. Seeds and samples are crossed, both random, and their variances add up (Clark, J. Verbal Learn.
+    Verbal Behav. 12 (1973)). Three seeds leave few degrees of freedom, which no number of samples makes more: a bootstrap knows of none.
     """
     table = _table(errors)
-    return None if table is None else _bca(table.drawn("own"), table.mean, table.errors.shape)
+    if table is None:
+        return None
+    mean = float(table.mean())
+    if mean == 0:
+        return Interval(0.0, 0.0)
+    return _between(mean, *_uncertainty((table / mean).mean(1), (table / mean).mean(0)))
 
 
 def compare(errors: Errors, baseline: Errors) -> Comparison | None:
-    """A model against a baseline on the same samples, each with seeds of its own; None as in `interval`, and where both are equal."""
-    return compare_all([errors], baseline)[0]
+    """A model against a baseline on the same samples, each with seeds of its own; None as in `interval`, and where both are equal, or one
+    has no error at all.
+
+    As `interval`, of the ratio of means, paired by samples: a test over samples alone would take two trainings of one model for two models.
+    """
+    own, other = _table(errors), _table(baseline)
+    if own is None or other is None:
+        return None
+    if own.shape[1] != other.shape[1]:
+        raise ValueError(f"compare: expected errors of the same samples, got {own.shape[1]} and {other.shape[1]}")
+    if not own.any() or not other.any() or (own.mean(0) == other.mean(0)).all():
+        return None
+    ratio, own, other = float(own.mean() / other.mean()), own / own.mean(), other / other.mean()
+    error, freedom = _uncertainty(own.mean(1), other.mean(1), own.mean(0) - other.mean(0))
+    p_value = 2 * _special().stdtr(freedom, -abs(math.log(ratio)) / error) if error else float(ratio == 1)
+    return Comparison(ratio, _between(ratio, error, freedom), float(p_value))
 
 
-def compare_all(models: Sequence[Errors], baseline: Errors) -> list[Comparison | None]:
-    """`compare` of each model with the same baseline, whose tests are made in one call, as they take longer than all else."""
-    other = _table(baseline)
-    pairs = [(own, other) if own and other else None for own in map(_table, models)]
-    pairs = [pair if pair and _differ(*pair) else None for pair in pairs]
-    tests = iter(_signed_ranks([own.errors.mean(0) - other.errors.mean(0) for own, other in filter(None, pairs)]))
-    return [pair and Comparison(*_ratio(*pair), next(tests)) for pair in pairs]
+def _uncertainty(*parts: np.ndarray) -> tuple[float, float]:
+    """Standard error of a sum of independent means, and its degrees of freedom; source: Welch, Biometrika 34 (1947)."""
+    varying = [part for part in parts if len(part) > 1 and np.ptp(part) > ROUNDING]
+    if not varying:
+        return 0.0, 1.0
+    variances = np.array([part.var(ddof=1) / len(part) for part in varying])
+    freedom = np.array([len(part) - 1 for part in varying])
+    return math.sqrt(variances.sum()), float(variances.sum() ** 2 / (variances**2 / freedom).sum())
 
 
-def _differ(own: "_Table", other: "_Table") -> bool:
-    """Whether two tables may be compared; raises ValueError for other samples."""
-    (_, samples), (_, theirs) = own.errors.shape, other.errors.shape
-    if samples != theirs:
-        raise ValueError(f"compare: expected errors of the same samples, got {samples} and {theirs}")
-    return bool((own.errors.mean(0) != other.errors.mean(0)).any() and other.errors.any())
-
-
-def _ratio(own: "_Table", other: "_Table") -> tuple[float, Interval]:
-    """Of two mean errors, and its interval."""
-
-    def ratio(seeds: np.ndarray, others: np.ndarray, samples: np.ndarray) -> np.ndarray:
-        return own.mean(seeds, samples) / other.mean(others, samples)
-
-    sizes = (*own.errors.shape[:1], *other.errors.shape)
-    return float(own.errors.mean() / other.errors.mean()), _bca(own.drawn("own") / other.drawn("other"), ratio, sizes)
-
-
-def _signed_ranks(differences: Sequence[np.ndarray]) -> list[float]:
-    """p of Wilcoxon's signed-rank test of each; for sizes that are tied or zero scipy takes another method, for all it is given."""
-    tied = [bool((np.diff(np.sort(np.abs(row)), prepend=0.0) == 0).any()) for row in differences]
-    found: dict[int, float] = {}
-    for rows in ([i for i, is_tied in enumerate(tied) if not is_tied], *([i] for i, is_tied in enumerate(tied) if is_tied)):
-        if rows:
-            test: Any = _scipy().wilcoxon(np.stack([differences[i] for i in rows]), axis=1)
-            found |= zip(rows, map(float, test.pvalue), strict=True)
-    return [found[i] for i in range(len(differences))]
+def _between(value: float, error: float, freedom: float) -> Interval:
+    """At LEVEL, around a value that is known so well, relatively."""
+    reach = float(_special().stdtrit(freedom, (1 + LEVEL) / 2)) * error if error else 0.0
+    return Interval(value * math.exp(-reach), value * math.exp(reach))
 
 
 def ranking(errors: Mapping[str, Mapping[str, float | None]]) -> Ranking:
@@ -174,8 +167,15 @@ def profiles(errors: Mapping[str, Mapping[str, float | None]]) -> dict[str, Prof
     }
 
 
+def _special() -> Any:
+    """scipy.special, which takes a tenth of a second to import."""
+    from scipy import special
+
+    return special
+
+
 def _scipy() -> Any:
-    """scipy.stats, which takes a second to import: what tests nothing does without."""
+    """scipy.stats, which takes a second to import: what ranks nothing does without."""
     from scipy import stats
 
     return stats
@@ -200,67 +200,11 @@ def _finite_or_infinite(errors: Sequence[float | None]) -> list[float]:
     return [error if error is not None and math.isfinite(error) else math.inf for error in errors]
 
 
-@dataclass(frozen=True)
-class _Table:
-    """errors: (seed, sample)."""
-
-    errors: np.ndarray
-
-    def mean(self, seeds: np.ndarray, samples: np.ndarray) -> np.ndarray:
-        """(resample,): under weights (seed, resample) and (sample, resample)."""
-        each = np.einsum("sn,nr->sr", self.errors, samples)  # by no BLAS, whose threads and last digits are the machine's
-        return (each * seeds).sum(0)
-
-    @cached_property
-    def _each(self) -> np.ndarray:
-        """(seed, resample): means over samples drawn anew, the same draws whatever the table."""
-        return np.einsum("sn,nr->sr", self.errors, _weights("samples", self.errors.shape[1]))
-
-    def drawn(self, role: str) -> np.ndarray:
-        """(resample,): `mean` of seeds and samples drawn anew; tables in one role have the same draws, in others they are independent."""
-        return (self._each * _weights(role, self.errors.shape[0])).sum(0)
-
-
-def _table(errors: Errors) -> _Table | None:
-    """None where nothing may be said."""
+def _table(errors: Errors) -> np.ndarray | None:
+    """(seed, sample); None where nothing may be said."""
     if len(errors) < MIN_SEEDS or any(None in seed for seed in errors):
         return None
     if len({len(seed) for seed in errors}) != 1 or not errors[0]:
         raise ValueError(f"statistics: expected as many samples for every seed, got {[len(seed) for seed in errors]}")
     table = np.array(errors, dtype=np.float64)
-    return _kept(table.tobytes(), len(table)) if np.isfinite(table).all() else None
-
-
-@lru_cache(maxsize=64)
-def _kept(content: bytes, seeds: int) -> _Table:
-    """A table's interval, its comparison and others' with it need the same means."""
-    return _Table(np.frombuffer(content).reshape(seeds, -1))
-
-
-@lru_cache(maxsize=16)
-def _weights(role: str, n: int) -> np.ndarray:
-    """(member, resample), the same whenever they are asked for: drawing them takes longer than all that follows."""
-    rng = np.random.default_rng([*role.encode(), n])
-    return rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).T / n
-
-
-def _bca(drawn: np.ndarray, statistic: Statistic, sizes: Sequence[int]) -> Interval:
-    """The interval of a statistic whose factors (seeds, samples, ...) were resampled independently of each other, (resample,) `drawn`."""
-    even = [np.full((n, 1), 1 / n) for n in sizes]
-    observed = statistic(*even)[0]
-    near = 1e-12 * abs(observed)  # equal but for rounding, which is the machine's
-    if np.ptp(drawn) <= near:
-        return Interval(float(observed), float(observed))
-    below = ((drawn < observed - near).mean() + (drawn <= observed + near).mean()) / 2
-    bias = NORMAL.inv_cdf(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
-    cubes = squares = 0.0
-    for place, n in enumerate(sizes):
-        if n > 1:
-            without = (1 - np.eye(n)) / (n - 1)
-            left = statistic(*(without if i == place else np.repeat(weights, n, 1) for i, weights in enumerate(even)))
-            influence = (n - 1) * (left.mean() - left)
-            cubes, squares = cubes + (influence**3).sum() / n**3, squares + (influence**2).sum() / n**2
-    skew = cubes / (6 * squares**1.5) if squares > 0 else 0.0
-    tails = [NORMAL.inv_cdf(part) + bias for part in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)]
-    lower, upper = np.quantile(drawn, [NORMAL.cdf(bias + tail / (1 - skew * tail)) for tail in tails])
-    return Interval(float(lower), float(upper))
+    return table if np.isfinite(table).all() else None

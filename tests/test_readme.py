@@ -69,12 +69,23 @@ def test_the_readmes_tables_are_rendered_from_the_committed_records():
 def test_what_the_readme_says_of_solver_and_physics_is_what_the_records_say():
     solver = (committed.FOLDER / "solver.md").read_text(encoding="utf-8")
     said = re.search(
-        r"on (\d+) tasks, on a CPU: .*?(\d+) of (\d+) networks are faster than the\s+solver.*?in full batches (\d+) are", README, re.S
+        r"on (\d+) tasks, on a CPU, by `opbench table`: of (\d+) networks (\d+) err less.*?of those (\d+) are.*?alone, (\d+) in full",
+        README,
+        re.S,
     )
     assert said
-    tasks, alone, networks, batched = said.groups()
-    assert f"Of {networks} networks on {tasks} tasks, {alone} are faster" in solver
+    tasks, networks, useful, alone, batched = said.groups()
+    assert f"Of {networks} networks on {tasks} tasks, {useful} err less than" in solver
+    assert f"Of those, {alone} are faster" in solver
     assert f"and {batched} in full batches" in solver
+    summed = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in solver.partition("\n## ")[2].partition("\n## ")[0].splitlines()
+    ]
+    shares = {row[0].partition("/")[0]: tuple(map(int, row[4].split(" of "))) for row in summed if len(row) == 6 and " of " in row[4]}
+    every = {name for name, (faster, count) in shares.items() if 0 < faster == count}
+    assert every == {"euler_1d", "euler_2d", "euler_smooth_1d", "helmholtz_2d", "kdv_1d", "lid_driven_cavity_2d"}
+    assert shares["diffusion_sorption_1d"] == (4, 5)
+    assert all(2 * faster <= count for name, (faster, count) in shares.items() if name not in every | {"diffusion_sorption_1d"})
     errors: dict[tuple[str, str], list[float]] = {}
     for r in committed.records():
         if r.model == "fast_fno" and r.loss in ("data", "physics", "both") and not r.changes and not r.labels:

@@ -53,13 +53,15 @@ def test_what_the_table_says_is_told_in_words_whichever_way_it_falls(board):
 
 
 def test_all_ladders_of_a_machine_are_summed_up_without_the_models_that_have_no_parameters(tmp_path):
+    """Nor those that err as much as these: a constant can be as fast."""
     runs = [run("fast", 0.1, 2e-3, 1000.0), run("slow", 0.3, 1e-1), run("sharp", 0.01, 1e-3), run("mean", 1.0, 1e-6, parameters=0)]
+    runs.append(run("useless", 1.0, 1e-6))
     (path,) = write_solver(boards(runs, [LADDER]), tmp_path)
     text = path.read_text()
-    assert "Of 3 networks on 1 tasks, 1 are faster than the solver" in text
+    assert "Of 4 networks on 1 tasks, 3 err less than mean, persistence and linear do. Of those, 1 are faster than the solver" in text
     assert "and 0 in full batches" in text
     row = next(line for line in text.splitlines() if line.startswith("| burgers_1d/trajectory, mini"))
-    assert [cell.strip() for cell in row.strip("|").split("|")][1:] == ["1 of 2", "0.01 to 2", "0 of 2", "0.2 to 0.4"]
+    assert [cell.strip() for cell in row.strip("|").split("|")][1:] == ["3 of 4", "1 of 2", "0.01 to 2", "0 of 2", "0.2 to 0.4"]
 
 
 def test_of_several_seeds_the_one_of_median_error_is_shown():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from opbench.atomic import write_bytes
 from opbench.config import fingerprint
-from opbench.leaderboard.table import ABOUT, METRIC, Board, escaped
+from opbench.leaderboard.table import ABOUT_ERRORS, METRIC, Board, escaped
 from opbench.pictures import COLOURS, TEXT
 from opbench.record import Record, decided
 
@@ -83,7 +83,9 @@ def _cell(curve: Curve, labels: int | None) -> str:
 def markdown(board: Board, found: Sequence[Curve], command: str) -> str:
     head, *body = rows(found)
     lines = ["| " + " | ".join(escaped(cell) for cell in cells) + " |" for cells in (head, ["---"] * len(head), *body)]
-    about = f"{ABOUT} Best weights were chosen by validation references, by a loss without labels by itself. Printed by `{command}`."
+    about = (
+        f"{ABOUT_ERRORS}. Best weights were chosen by validation references, by a loss without labels by itself. Printed by `{command}`."
+    )
     picture = f"![error against labels]({_stem(board)}-labels.png)"
     return "\n".join([f"## {escaped(board.heading)}: error against labels", "", about, "", *lines, "", picture, ""])
 

@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 from opbench.atomic import write_bytes
 from opbench.leaderboard.rolled import ROLL_OUT, rolled
-from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean
+from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean, saturated, spent
 from opbench.record import Record
 
 ALL_TASKS = (
     "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings, trained by the data "
     "under the task's budget. Lower is better; the best of a row is bold. Models that are more often near the best stand further left. "
     "Mean, persistence and linear are no networks: they answer with the mean of the training data, with the initial state, and by least "
-    "squares."
+    "squares. \N{DAGGER}: within twice the data's own error, below which nothing is told apart."
 )
 ROLLED_OUT = (
     "Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their "
@@ -28,6 +28,7 @@ BEHIND = (
     "A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the same records with "
     "plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited."
 )
+SATURATED = " \N{DAGGER}"
 LOSSES = ("data", "physics", "both")
 Place = Callable[[Record], str | None]  # the column that a run stands in
 Error = Callable[[Sequence[Record]], float | None]  # of the runs of a configuration
@@ -35,10 +36,11 @@ ON_TEST: Error = partial(mean, split="test")
 
 
 class Cell(NamedTuple):
-    """error: infinite where a run diverged or it is not finite."""
+    """error: infinite where a run diverged or it is not finite; saturated: within twice the data's own error."""
 
     error: float
     text: str
+    saturated: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,14 @@ class Overview:
     about: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Board, dict[str, Cell]], ...]
+
+    def best(self, row: int) -> set[str]:
+        """The columns of the least error, and of what is saturated beside it."""
+        cells = self.rows[row][1]
+        first = min(cells, key=lambda column: cells[column].error, default="")
+        if not first or math.isinf(cells[first].error):
+            return set()
+        return {c for c, cell in cells.items() if cell.error == cells[first].error or (cell.saturated and cells[first].saturated)}
 
     @property
     def errors(self) -> list[dict[str, float]]:
@@ -107,7 +117,8 @@ def _cells(board: Board, columns: Sequence[str], place: Place, error: Error) -> 
         if diverged(runs):
             cells[column] = Cell(math.inf, "diverged")
         elif own is not None:
-            cells[column] = Cell(own, f"{own:.4g}" if math.isfinite(own) else "not finite")
+            near = error is ON_TEST and saturated(runs[0], "test", own)
+            cells[column] = Cell(own, f"{own:.4g}{SATURATED if near else ''}" if math.isfinite(own) else "not finite", near)
     return cells
 
 
@@ -126,8 +137,8 @@ def _spent(all_boards: Sequence[Board]) -> str:
     said = []
     for device in sorted({board.device for board in all_boards}):
         runs = [record for board in all_boards if board.device == device for record in board.records]
-        clock, words = ("training_cpu", "processor time") if device == "cpu" else ("training_wall", "wall time")
-        hours = math.fsum(record.seconds[clock] for record in runs) / 3600
+        words = "processor time" if device == "cpu" else "wall time"
+        hours = math.fsum(map(spent, runs)) / 3600
         said.append(f"{len(runs)} runs on {device}, whose training took {hours:.1f} hours of {words}")
     return f"{'; '.join(said)}."
 

@@ -3,20 +3,28 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from opbench.atomic import write_bytes
 from opbench.leaderboard.markup import Markup, document, element, raw
 from opbench.leaderboard.overview import Cell, Overview, overviews
-from opbench.leaderboard.plots import figures, latency, loss, median, profiles
+from opbench.leaderboard.plots import figures, latency, loss, profiles
 from opbench.leaderboard.rolled import ROLLED, rolled
 from opbench.leaderboard.table import (
+    BASELINE,
+    INTERVAL,
+    OVER,
     RESIDUAL,
     Board,
     boards,
+    comparison_cell,
     diverged,
+    interval_cell,
+    middle,
     name,
     saturated,
+    spent,
     state,
     values,
     verified,
@@ -85,26 +93,25 @@ def _footer() -> Markup:
 def _overview(overview: Overview, figure: Markup | None = None) -> list[Markup | None]:
     """What it is of, and a row for each board, with what is near the best and far from it told apart."""
     head = element("tr", element("th", "task", scope="col"), [element("th", column, scope="col") for column in overview.columns])
-    rows = [
-        _overview_row(board, cells, overview.columns, min(own.values(), default=math.nan))
-        for (board, cells), own in zip(overview.rows, overview.errors, strict=True)
-    ]
+    rows = [_overview_row(overview, row) for row in range(len(overview.rows))]
     table = element("table", element("caption", overview.title), element("thead", head), element("tbody", rows, class_="plain"))
     scroll = element("div", table, class_="scroll", tabindex=0, role="region", aria_label=overview.title)
     return [element("p", overview.about, " ", SHADES, class_="soft"), figure, scroll]
 
 
-def _overview_row(board: Board, cells: Mapping[str, Cell], columns: Sequence[str], best: float) -> Markup:
+def _overview_row(overview: Overview, row: int) -> Markup:
+    board, cells = overview.rows[row]
     link = element("a", board.dataset, href=f"#{_place(board)}")
     head = element("th", link, " ", element("small", _kind(board)), scope="row")
-    shown = [_overview_cell(cells.get(column), best) for column in columns]
+    least, best = min((cell.error for cell in cells.values()), default=math.inf), overview.best(row)
+    shown = [_overview_cell(cells.get(column), least, column in best) for column in overview.columns]
     return element("tr", head, shown, data_task=board.task, data_device=board.device)
 
 
-def _overview_cell(cell: Cell | None, best: float) -> Markup:
+def _overview_cell(cell: Cell | None, least: float, best: bool) -> Markup:
     if cell is None or math.isinf(cell.error):
         return element("td", element("small", cell.text if cell else DASH))
-    near = "best" if cell.error == best else "near" if cell.error <= NEAR * best else "far" if cell.error >= FAR * best else None
+    near = "best" if best else "near" if cell.error <= NEAR * least else "far" if cell.error >= FAR * least else None
     return element("td", cell.text, class_=near)
 
 
@@ -174,7 +181,8 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[Column]:
     """All but MODEL. Of the metrics, all but the first start hidden."""
     metrics = sorted({m for r in board.records for scores in r.scores.values() for m in scores}, key=lambda m: (m != METRIC, m))
     splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
-    scores = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
+    first, *others = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
+    scores = [first, *_surely(board), *others]
     numbers = [(title, {"title": about}, _numbers([value(runs) for runs in groups], form)) for title, about, value, form in NUMBERS]
     badges = (
         [("verified", WORDS, [_words(element("small", verified(runs) or "unverified")) for runs in groups])]
@@ -189,6 +197,22 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[Column]:
         ("seeds", {}, [_seeds(runs) for runs in groups]),
         *badges,
         *machines,
+    ]
+
+
+def _surely(board: Board) -> list[Column]:
+    """How sure the first column is, where three seeds tell; they come and go with it."""
+    about = {**_head(METRIC, SPLITS[0]), "aria_sort": None}
+    intervals = [(found and found.lower, interval_cell(found)) for found, _ in board.surely]
+    ratios = [(found and found.ratio, comparison_cell(found)) for _, found in board.surely]
+    columns = {
+        INTERVAL: (intervals, "for other seeds and samples"),
+        OVER: (ratios, f"test error over {BASELINE}'s, its interval, and p"),
+    }
+    return [
+        (title, about | {"title": words}, [element("td", element("small", cell), data_v=value and f"{value:.6g}") for value, cell in cells])
+        for title, (cells, words) in columns.items()
+        if any(value is not None for value, _ in cells)
     ]
 
 
@@ -248,12 +272,13 @@ def _numbers(found: Sequence[float | None], form: Callable[[float], str]) -> lis
     return [nothing if value is None else element("td", form(value), data_v=f"{value:.6g}") for value in found]
 
 
-def _throughput(record: Record) -> float | None:
-    return 1 / record.cost.seconds("batched") if record.cost else None
+def _throughput(record: Record | None) -> float | None:
+    return 1 / record.cost.seconds("batched") if record and record.cost else None
 
 
-def _solver_ratio(record: Record, way: Way) -> float | None:
-    match = record.matched.match(way) if record.matched else None
+def _solver_ratio(runs: Runs, way: Way) -> float | None:
+    run = middle(runs)
+    match = run.matched.match(way) if run and run.matched else None
     return match and match.ratio
 
 
@@ -269,16 +294,16 @@ def _times(factor: float) -> str:
 NUMBERS = (
     *((head, column.about, lambda runs, head=head: _rolled(runs, head), column.form) for head, column in ROLLED.items()),
     ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}".format),
-    ("training", "wall time, median over seeds", lambda runs: median(r.seconds.get("training_wall") for r in runs), "{:.3g} s".format),
-    ("latency", "one sample, median", lambda runs: median(latency(r) for r in runs), "{:.3g} ms".format),
-    ("throughput", "samples a second at the best batch size", lambda runs: median(_throughput(r) for r in runs), rate),
+    ("training", "processor time on a CPU, else wall time, median over seeds", lambda runs: median(map(spent, runs)), "{:.3g} s".format),
     (
-        "solver",
-        "error-matched solver's seconds over the model's, one sample",
-        lambda runs: median(_solver_ratio(r, "alone") for r in runs),
-        _times,
+        "latency",
+        "one sample; of the timed seed of median error, as all that follows",
+        lambda runs: latency(middle(runs)),
+        "{:.3g} ms".format,
     ),
-    ("solver, batched", "the same in full batches", lambda runs: median(_solver_ratio(r, "batched") for r in runs), _times),
+    ("throughput", "samples a second at the best batch size", lambda runs: _throughput(middle(runs)), rate),
+    ("solver", "seconds of a solver that errs no more over the model's, one sample", lambda runs: _solver_ratio(runs, "alone"), _times),
+    ("solver, batched", "the same in full batches", lambda runs: _solver_ratio(runs, "batched"), _times),
 )
 
 

@@ -1,14 +1,15 @@
 """What the page draws: performance profiles over all tasks, and for each table error against costs and against time."""
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element
 from opbench.leaderboard.rolled import growth
-from opbench.leaderboard.table import diverged, mean, name
+from opbench.leaderboard.table import diverged, mean, middle, name, spent
 from opbench.record import Record
+from opbench.statistics import profiles as nearness
 
 RATIO = 20.0  # where the performance profile ends
 Runs = Sequence[Record]
@@ -20,9 +21,8 @@ def profiles(found: Sequence[Mapping[str, float]], models: Sequence[str], colour
     if len(tables) < 2:
         return None
     series = {}
-    for model in models:
-        ratios = sorted(_ratio(errors[model], min(errors.values())) for errors in tables if model in errors)
-        points = [(ratio, (i + 1) / len(tables)) for i, ratio in enumerate(ratios) if ratio <= RATIO]
+    for model, profile in nearness({model: {str(i): errors.get(model) for i, errors in enumerate(tables)} for model in models}).items():
+        points = [(factor, (i + 1) / len(tables)) for i, factor in enumerate(profile.factors) if factor <= RATIO]
         series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
     x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
     y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
@@ -37,10 +37,6 @@ def profiles(found: Sequence[Mapping[str, float]], models: Sequence[str], colour
     )
 
 
-def _ratio(error: float, best: float) -> float:
-    return error / best if best > 0 else 1.0 if error == best else float("inf")
-
-
 def figures(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None:
     shown = [runs for runs in groups if not diverged(runs)]
     drawn = [_pareto(shown, colours, *axis) for axis in PARETO]
@@ -49,23 +45,26 @@ def figures(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None
 
 
 PARETO = (
-    ("training time in s", lambda runs: median(r.seconds.get("training_wall") for r in runs)),
-    ("latency of one sample in ms", lambda runs: median(latency(r) for r in runs)),
+    ("training time in s", lambda runs: median(map(spent, runs))),
+    ("latency of one sample in ms", lambda runs: latency(middle(runs))),
     ("parameters", lambda runs: runs[0].parameters),
 )
 
 
 def _pareto(groups: Sequence[Runs], colours: Mapping[str, int], label: str, cost: Any) -> Markup | None:
-    """Each model and each of its settings once, with the loss and labels that err least."""
+    """Each model and each of its settings once, trained by the data and all labels, or where it was not, by what errs least."""
     points, shades, drawn = {}, {}, set()
-    for runs in groups:
+    for runs in sorted(groups, key=lambda runs: (runs[0].loss != "data", runs[0].labels is not None)):
         error, price, title = mean(runs, "test"), cost(runs), _title(runs[0])
-        if error and price and (own := name(runs[0])) not in drawn:
+        if error and (own := name(runs[0])) not in drawn:
             drawn.add(own)
-            points[title], shades[title] = (price, error), colours[runs[0].model]
+            if price:
+                points[title], shades[title] = (price, error), colours[runs[0].model]
     if len(points) < 2:
         return None
-    words = f"Test error against {label}; the dashed line joins models that no other beats in both."
+    words = (
+        f"Relative L2 error on test against {label}, whatever is chosen above; the dashed line joins models that no other beats in both."
+    )
     return element("figure", scatter(f"Error and {label}", points, shades, label, "relative L2 error"), element("figcaption", words))
 
 
@@ -83,7 +82,7 @@ def _growth(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None
     if not series:
         return None
     x, y = axes([point for points in series.values() for point in points], "time in s", "relative L2 error", log_x=False)
-    words = "Error of a model fed its own output, against time; median over seeds of the mean over samples."
+    words = "Relative L2 error on test of a model fed its own output, against time; median over seeds of the mean over samples."
     return element("figure", lines("Error against time", series, shades, x, y), element("figcaption", words))
 
 
@@ -91,10 +90,5 @@ def loss(record: Record) -> str:
     return f"{record.loss}, {record.labels} labels" if record.labels else record.loss
 
 
-def median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
-
-
-def latency(record: Record) -> float | None:
-    return 1e3 * record.cost.seconds("alone") if record.cost else None
+def latency(record: Record | None) -> float | None:
+    return 1e3 * record.cost.seconds("alone") if record and record.cost else None

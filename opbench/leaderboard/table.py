@@ -11,23 +11,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from opbench.atomic import write_bytes
 from opbench.badge import Repeated
 from opbench.config import printable
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.rolled import ABOUT_ROLLED, ROLL_OUT, ROLLED, rolled_cell
-from opbench.leaderboard.words import METRIC, plain, rate, seconds, spread
-from opbench.record import Machine, Match, Record, Way
+from opbench.leaderboard.words import METRIC, plain, probability, rate, seconds, spread
+from opbench.record import TOGETHER, Machine, Match, Record, Way
 from opbench.shelf import common
-from opbench.statistics import MIN_SEEDS, Comparison, compare_all, interval
+from opbench.statistics import MIN_SEEDS, Comparison, Interval, compare, interval
 
 RESIDUAL = "physics_residual"
 BASELINE = "fno"
+INTERVAL, OVER = "95 % interval", f"over {BASELINE}'s"
+ABOUT_ERRORS = "Mean relative L2 error over samples, then over seeds; from three seeds on ± their standard deviation"
 ABOUT = (
-    "Mean relative L2 error over samples, then over seeds; from three seeds on ± their standard deviation, and the 95 % bootstrap interval "
-    "over seeds and samples (over samples where a model is fitted, not trained). Over fno's: mean test error over that of fno with its "
-    "defaults, the interval, p of Wilcoxon's paired test."
+    f"{ABOUT_ERRORS}, and the 95 % interval over seeds and samples (over samples where a model is fitted, not trained). Over "
+    "fno's: mean test error over that of fno with its defaults, the interval, and p that neither is better, for other seeds and samples. "
+    "Training: seconds of the processor's own clock on a CPU."
+)
+ABOUT_FIELDS = (
+    "The relative L2 error is of all fields together, each in its unit, so that the largest decides; nRMSE on test is the mean of each "
+    "field's own relative error."
 )
 ABOUT_COST = (
     "Latency: seconds of one sample alone. Solver: our own on the rung of its ladder that errs no more than the row, and its seconds over "
@@ -36,7 +43,8 @@ ABOUT_COST = (
 ABOUT_BADGES = (
     "Verified: somebody else scored the checkpoints of all the row's runs, or retrained them too, and found their numbers; - is unverified."
 )
-ABOUT_HEADS = {ROLL_OUT: ABOUT_ROLLED, "latency": ABOUT_COST, "verified": ABOUT_BADGES}
+EACH_FIELD = "nrmse"
+ABOUT_HEADS = {EACH_FIELD: ABOUT_FIELDS, ROLL_OUT: ABOUT_ROLLED, "latency": ABOUT_COST, "verified": ABOUT_BADGES}
 MARKS = re.compile(r"[\\|`*]|!(?=\[)|\](?=[\[(:])|^#")  # what makes Markdown of a text; an underscore within a word does not
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
@@ -80,6 +88,14 @@ class Board:
         return _table(self)
 
     @cached_property
+    def surely(self) -> list[tuple[Interval | None, Comparison | None]]:
+        """Of each of `configurations` where its test error lies, and how it compares with the first runs of BASELINE."""
+        plain = [runs for runs in self.configurations if runs[0].model == BASELINE and is_plain(runs[0])]
+        baseline = errors(min(plain, key=lambda runs: min(r.date for r in runs), default=[]))
+        found = map(errors, self.configurations)
+        return [(interval(own), compare(own, baseline)) for own in found]
+
+    @cached_property
     def configurations(self) -> list[list[Record]]:
         """Runs that differ in their seed alone, best mean test error first; one that diverged in any seed stands behind the others."""
         groups: dict[tuple, list[Record]] = {}
@@ -120,10 +136,8 @@ def _order(runs: Sequence[Record]) -> tuple[int, float, str]:
 
 
 def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[tuple | None]]:
-    found = board.configurations
-    baseline = min((runs for runs in found if _is_baseline(runs[0])), key=lambda runs: min(r.date for r in runs), default=[])
-    compared = compare_all([errors(runs) for runs in found], errors(baseline))
-    models = [(_order(runs), _cells(board, runs, against), _row_of(runs[0])) for runs, against in zip(found, compared, strict=True)]
+    found = zip(board.configurations, board.surely, strict=True)
+    models = [(_order(runs), _cells(board, runs, *surely), _row_of(runs[0])) for runs, surely in found]
     solvers = [
         ((0, rung.error, rung.name), _solver_cells(board, ladder, rung), None) for ladder in board.ladders for rung in rungs(board, ladder)
     ]
@@ -140,15 +154,16 @@ def rungs(board: Board, ladder: Ladder) -> list[Rung]:
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)
 
 
-def _cells(board: Board, runs: Sequence[Record], against: Comparison | None) -> dict[str, str]:
+def _cells(board: Board, runs: Sequence[Record], own: Interval | None, against: Comparison | None) -> dict[str, str]:
     first = runs[0]
     return {
         "model": name(first),
         "loss": first.loss if not first.labels else f"{first.loss}, {first.labels} labels",
         "parameters": f"{first.parameters:,}",
         "test": _score(runs, "test"),
-        "95 % interval": _interval(runs),
-        f"over {BASELINE}'s": _told(against),
+        INTERVAL: interval_cell(own),
+        OVER: comparison_cell(against),
+        EACH_FIELD: each_field(runs),
         "ood": _score(runs, "ood"),
         "finer": _score(runs, "finer"),
         "coarser": _score(runs, "coarser"),
@@ -157,7 +172,7 @@ def _cells(board: Board, runs: Sequence[Record], against: Comparison | None) -> 
         **{head: rolled_cell(runs, head) for head in ROLLED},
         "residual (reference's)": _residual(runs),
         **cost_cells(middle(runs), board.mark(first.machine)),
-        "training": f"{statistics.median(r.seconds['training_wall'] for r in runs):.1f} s{board.mark(first.machine)}",
+        "training": f"{statistics.median(map(spent, runs)):.1f} s{board.mark(first.machine)}",
         "seeds": str(len(runs)),
         "verified": verified(runs) or "-",
         "diverged": str(diverged(runs)),
@@ -179,6 +194,11 @@ def cost_cells(run: Record | None, mark: str = "") -> dict[str, str]:
         cells["solver's throughput"] = f"{about}{rate(1 / batched.seconds)}{mark}" if batched else "-"
         cells["ratio alone, batched"] = f"{about}{_ratio(alone)}, {_ratio(batched)}"
     return cells
+
+
+def spent(record: Record) -> float:
+    """Seconds of training: by the processor's own clock where that did it, which a busy machine does not stretch, else by the wall's."""
+    return record.seconds["training_cpu" if record.machine.device == "cpu" else "training_wall"]
 
 
 def _ratio(match: Match | None) -> str:
@@ -219,10 +239,6 @@ def is_plain(record: Record) -> bool:
     return record.loss == "data" and not record.changes and record.labels is None and record.tuned is None
 
 
-def _is_baseline(record: Record) -> bool:
-    return record.model == BASELINE and is_plain(record)
-
-
 def diverged(runs: Sequence[Record]) -> int:
     return sum(r.status == "diverged" for r in runs)
 
@@ -260,21 +276,20 @@ def errors(runs: Sequence[Record], split: str = "test", metric: str = METRIC) ->
     return found * MIN_SEEDS if len(runs) == 1 and runs[0].status == "fitted" else found
 
 
-def _interval(runs: Sequence[Record]) -> str:
-    found = interval(errors(runs))
+def interval_cell(found: Interval | None) -> str:
     return "-" if found is None else f"{found.lower:.3g} to {found.upper:.3g}"
 
 
-def _told(found: Comparison | None) -> str:
+def comparison_cell(found: Comparison | None) -> str:
     if found is None:
         return "-"
-    return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p = {found.p_value:.1g}"
+    return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), {probability(found.p_value)}"
 
 
 def saturated(record: Record, split: str, error: float) -> bool:
-    """Whether an error is within twice the data's own, so that it says no more about the model."""
+    """Whether an error is within twice the data's own, at the least, so that it says no more about the model."""
     own = floor(record, split)
-    return own is not None and error < 2 * own
+    return own is not None and error < 2 * own[0]
 
 
 def _residual(runs: Sequence[Record]) -> str:
@@ -282,20 +297,34 @@ def _residual(runs: Sequence[Record]) -> str:
     return f"{residual:.3g} ({own:.3g})" if residual is not None and own is not None else "-"
 
 
-def floor(record: Record, split: str) -> float | None:
-    """The data's own mean relative L2 error, of the unknown that has the largest; None where nobody knows it.
+def floor(record: Record, split: str) -> tuple[float, float] | None:
+    """The data's own mean relative L2 error; where it is not known of all fields together, the least and the largest of theirs, between
+    which it lies. None where nobody knows it.
 
     The coarser grid has values of the test split.
     """
-    fields = record.error_floor.get("test" if split == "coarser" else split, {}).values()
-    return max((field[METRIC]["mean"] for field in fields if "mean" in field.get(METRIC, {})), default=None)
+    fields = record.error_floor.get("test" if split == "coarser" else split, {})
+    known = [fields[TOGETHER]] if TOGETHER in fields else fields.values()
+    found = [field[METRIC]["mean"] for field in known if "mean" in field.get(METRIC, {})]
+    return (min(found), max(found)) if found else None
+
+
+def each_field(runs: Sequence[Record]) -> str:
+    """Of several unknowns the mean of their own relative errors."""
+    several = len(runs[0].error_floor.get("test", {}).keys() - {TOGETHER}) > 1
+    return f"{error:.4g}" if several and (error := mean(runs, "test", EACH_FIELD)) is not None else "-"
 
 
 def state(board: Board) -> str:
     """Which data a table is of, and what is known of their own error."""
     floors = {split: common(floor(record, split) for record in board.records) for split in ("test", "ood", "finer")}
-    known = ", ".join(f"{split} {error:.1e}" for split, error in floors.items() if error is not None)
+    known = ", ".join(f"{split} {_between(ends)}" for split, ends in floors.items() if ends is not None)
     return f"task version {board.task_version}, data {board.data_fingerprint[:8]}; the data's own error: {known or 'not known'}"
+
+
+def _between(ends: Any) -> str:
+    least, most = ends
+    return f"{most:.1e}" if least == most else f"{least:.1e} to {most:.1e} by field"
 
 
 def markdown(board: Board, command: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from opbench.statistics import summarize
 
 METRIC = "relative_l2"  # that of the tables
+LEAST_P = 1e-3  # below it a probability tells no more
 
 
 def seconds(value: float) -> str:
@@ -27,3 +28,8 @@ def spread(found: Sequence[float]) -> str:
     """The standard deviation over seeds, from three on."""
     deviation = summarize(found).deviation
     return "" if deviation is None else f" ± {deviation:.1g}"
+
+
+def probability(p: float) -> str:
+    """Of a test."""
+    return f"p < {LEAST_P:g}" if p < LEAST_P else f"p = {p:.1g}"
