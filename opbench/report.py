@@ -204,14 +204,14 @@ def _plots(specimens: Specimens, k: int, place: int, head: str) -> Markup:
     reference, prediction = specimens.reference[k, place], specimens.prediction[k, place]
     names, start = _moments(specimens, "reference"), specimens.about.given.index(field) if field in specimens.about.given else None
     given = {} if start is None else {"given": specimens.given[k, start]}
-    others = [i for i, name in enumerate(specimens.about.given) if name not in specimens.about.fields] if place == 0 else []
+    others = [i for i, name in enumerate(specimens.about.given) if name not in specimens.about.fields and not _alike(specimens.given[k, i])]
     shades = {name: i for i, name in enumerate(names)} | {"given": GREY, "error": MINE}
     asked, told = dict(zip(names, reference, strict=True)), dict(zip(names, prediction, strict=True))
     errors = dict(zip(_moments(specimens, "error"), _error(specimens, k, place), strict=True))
-    drawn = [_plot(specimens.about.given[i], axis, {"given": specimens.given[k, i]}, shades, specimens) for i in others]
+    drawn = [_plot(specimens.about.given[i], axis, {"given": specimens.given[k, i]}, shades, specimens) for i in others if place == 0]
     drawn += [_plot(field, axis, given | asked, shades, specimens, told), _plot(f"error of {field}", axis, errors, shades, specimens)]
     plots = element("div", [element("figure", plot) for plot in drawn], class_="figures")
-    return element("div", element("p", head), plots, class_="plots")
+    return element("div", element("p", head, _numbers(specimens, k)), plots, class_="plots")
 
 
 def _plot(
@@ -250,7 +250,7 @@ def _maps(specimens: Specimens, k: int, place: int, head: str) -> Markup:
     bars = [element("div", _bar(both), class_="both"), element("div", _bar(own))]
     return element(
         "figure",
-        element("figcaption", head),
+        element("figcaption", head, _numbers(specimens, k)),
         element("div", element("small", "given"), given, class_="maps") if given else None,
         element("div", heads, rows, bars, class_="maps"),
     )
@@ -259,7 +259,17 @@ def _maps(specimens: Specimens, k: int, place: int, head: str) -> Markup:
 def _given(specimens: Specimens, k: int, place: int) -> list[tuple[str, np.ndarray, Mapping[str, Any]]]:
     """What is given with the colours of each, beside the first field only: it is the same for all."""
     names = specimens.about.given if place == 0 else ()
-    return [(name, values, _scale(values)) for name, values in zip(names, specimens.given[k], strict=False)]
+    return [(name, values, _scale(values)) for name, values in zip(names, specimens.given[k], strict=False) if not _alike(values)]
+
+
+def _numbers(specimens: Specimens, k: int) -> str:
+    """What is given of a sample as one number for all points, such as a diffusivity, in words."""
+    found = {name: float(values.flat[0]) for name, values in zip(specimens.about.given, specimens.given[k], strict=False) if _alike(values)}
+    return "".join(f"; {name} {value:.4g}" for name, value in found.items())
+
+
+def _alike(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) == 0)
 
 
 def _scale(values: np.ndarray) -> Mapping[str, Any]:

@@ -70,6 +70,15 @@ def test_the_error_floor_is_what_two_solves_of_ones_own_say():
     assert floor["max"] == pytest.approx(expected.max(), rel=0.01, abs=5e-8)
 
 
+def test_of_several_fields_the_floor_of_all_together_weighs_each_by_its_size():
+    chosen = small(dataset="euler_smooth_1d")
+    found = error_floor(chosen, "test", "cpu")
+    parts = [field["relative_l2"]["max"] for field in found["fields"].values()]
+    assert len(parts) == 3
+    assert min(parts) < found["together"]["relative_l2"]["max"] < max(parts), found
+    assert "together" not in error_floor(small(), "test", "cpu")
+
+
 def test_the_error_floor_is_the_distance_to_a_better_solve():
     coarse = small(grid=17, dataset="darcy_2d")
     floor = error_floor(coarse, "test", "cpu")

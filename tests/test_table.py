@@ -113,6 +113,34 @@ def test_an_error_within_twice_the_datas_own_is_marked():
     assert coarser["coarser"] == "1.9e-06 (saturated)"  # these are values of the test split
 
 
+def test_of_several_fields_the_error_of_all_together_counts_or_else_the_least_of_theirs():
+    """One field may be all of the norm: by another's larger error a score above the data's own would be taken for saturated."""
+
+    def floor(**fields):
+        return {"test": {name.replace("_", " "): {"relative_l2": {"mean": error}} for name, error in fields.items()}}
+
+    unknown, known = floor(density=1e-3, pressure=1e-1), floor(density=1e-3, pressure=1e-1, all_fields=2e-2)
+    told = {error: [named(record(error=error, error_floor=own))[0]["test"] for own in (unknown, known)] for error in (1e-3, 3e-2, 5e-2)}
+    assert told == {1e-3: ["0.001 (saturated)"] * 2, 3e-2: ["0.03", "0.03 (saturated)"], 5e-2: ["0.05", "0.05"]}
+    heads = [boards([record(error_floor=own)])[0].heading for own in (unknown, known)]
+    assert "test 1.0e-03 to 1.0e-01 by field)" in heads[0]
+    assert "test 2.0e-02)" in heads[1]
+
+
+def test_of_several_fields_each_ones_own_error_is_shown_beside_that_of_all():
+    scores = {"test": {"relative_l2": 0.1, "nrmse": 0.4}}
+    every = {"scores": scores, "per_sample": {"test": {"relative_l2": [0.1], "nrmse": [0.4]}}}
+    two = {"test": {name: {"relative_l2": {"mean": 1e-6}} for name in ("density", "pressure")}}
+    assert named(record(**every, error_floor=two))[0]["nrmse"] == "0.4"
+    assert "nrmse" not in named(record(**every))[0]
+
+
+def test_what_is_saturated_is_as_good_as_the_best_in_the_overview(tmp_path):
+    records = [record(model="a", error=1e-6), record(model="b", error=1.5e-6), record(model="c", error=3e-6)]
+    text = write_overview(boards(records), tmp_path).read_text()
+    assert "| **1e-06 †** | **1.5e-06 †** | 3e-06 |" in text
+
+
 def test_the_datas_own_error_stands_above_the_scores_also_where_nobody_knows_it():
     ours, others = (boards([record(error_floor=floor)])[0] for floor in (record().error_floor, {}))
     for printed in (markdown(ours, "command"), text(ours)):

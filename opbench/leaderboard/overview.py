@@ -146,10 +146,8 @@ def _spent(all_boards: Sequence[Board]) -> str:
 def _markdown(overview: Overview) -> list[str]:
     heads = ("task", "scale", "device", *map(escaped, overview.columns))
     lines = [heads, ["---"] * len(heads)]
-    for (board, cells), errors in zip(overview.rows, overview.errors, strict=True):
-        best = min(errors.values(), default=None)
-        shown = [
-            f"**{cells[c].text}**" if errors.get(c, math.nan) == best else cells[c].text if c in cells else "-" for c in overview.columns
-        ]
+    for row, (board, cells) in enumerate(overview.rows):
+        best = overview.best(row)
+        shown = [f"**{cells[c].text}**" if c in best else cells[c].text if c in cells else "-" for c in overview.columns]
         lines.append([f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown])
     return [f"| {' | '.join(cells)} |" for cells in lines]
