@@ -1,5 +1,6 @@
 """The page: complete without a network, safe whatever a record says, and usable in a real browser."""
 
+import math
 import re
 import subprocess
 import sys
@@ -44,6 +45,11 @@ def path(tmp_path_factory) -> Path:
 
 def test_a_page_of_nothing_is_a_page():
     assert "0 training runs" in render([])
+
+
+def test_a_table_of_runs_that_all_diverged_has_its_rows():
+    lost = [record(model=model, status="diverged", scores={}, per_sample={}) for model in ("a", "b")]
+    assert render(lost).count('class="details"') == 2
 
 
 def test_what_a_record_says_is_text_wherever_it_stands():
@@ -216,6 +222,23 @@ def test_an_overview_shades_what_is_near_the_best_and_greys_what_is_far():
     front = page[page.index("All tasks") : page.index("<form")]
     found = re.findall(r'<td(?: class="(\w+)")?>([^<]+)<', front)
     assert found == [("best", "0.1"), ("near", "0.125"), ("", "0.126"), ("", "0.99"), ("far", "1")]
+
+
+def test_intervals_stand_beside_the_test_error_and_hide_with_it(tmp_path):
+    each = [0.1, 0.2, 0.3, 0.15]
+    scores = {"test": {"relative_l2": math.fsum(each) / 4, "rmse": 7.0}}
+    fno = [record(seed=seed, scores=scores, per_sample={"test": {"relative_l2": each, "rmse": [7.0] * 4}}) for seed in range(3)]
+    twice = [2 * error for error in each]
+    mine = {"scores": {"test": {"relative_l2": math.fsum(twice) / 4}}, "per_sample": {"test": {"relative_l2": twice}}}
+    path = write([*fno, *(record(model="mine", seed=seed, **mine) for seed in range(3))], tmp_path)
+    with opened(path) as (page, faults):
+        heads = page.locator(f"{FIRST} thead th:visible")
+        assert heads.all_inner_texts()[2:5] == ["test", "95 % interval", "over fno's"]
+        cells = page.locator(f"{FIRST} tbody").nth(1).locator("td:visible").all_inner_texts()
+        assert cells[3].startswith("2 (2 to 2), p < 0.001")
+        page.select_option("select[name=metric]", "rmse")
+        assert heads.all_inner_texts()[2:4] == ["test", "parameters"]
+        assert faults == []
 
 
 def test_what_diverged_in_part_is_not_best_and_a_residual_stands_beside_the_references_own():

@@ -181,8 +181,7 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[Column]:
     """All but MODEL. Of the metrics, all but the first start hidden."""
     metrics = sorted({m for r in board.records for scores in r.scores.values() for m in scores}, key=lambda m: (m != METRIC, m))
     splits = [split for split in SPLITS if any(split in r.scores for r in board.records)]
-    first, *others = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
-    scores = [first, *_surely(board), *others]
+    scores = [(split, _head(m, split), _scored(m, split, groups)) for m in metrics for split in splits]
     numbers = [(title, {"title": about}, _numbers([value(runs) for runs in groups], form)) for title, about, value, form in NUMBERS]
     badges = (
         [("verified", WORDS, [_words(element("small", verified(runs) or "unverified")) for runs in groups])]
@@ -192,7 +191,9 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[Column]:
     machines = [("machine", WORDS, [_words(element("small", _machine(runs[0]))) for runs in groups])] if _mixed(board) else []
     return [
         ("loss", WORDS, [_words(loss(runs[0])) for runs in groups]),
-        *scores,
+        *scores[:1],
+        *_surely(board),
+        *scores[1:],
         *(column for column in numbers if column[2]),
         ("seeds", {}, [_seeds(runs) for runs in groups]),
         *badges,
