@@ -60,7 +60,7 @@ def award(record: Path, repeated: Repeated, device: str, leaderboards: Path) -> 
 
 
 def _place(record: Path, leaderboards: Path) -> Path:
-    return leaderboards / FOLDER / record.parent.name / record.name
+    return leaderboards / FOLDER / record.absolute().parent.name / record.name
 
 
 def _held(path: Path, record: Path) -> Badge | None:

@@ -27,11 +27,9 @@ def copy_of(value: Tensor) -> Tensor:
 
 @torch.no_grad()
 def put_back(module: nn.Module, tensors: Tensors, source: str) -> None:
-    """Copy `tensors` into the module's own, in place; raises DataError where names or shapes differ."""
+    """Copy `tensors` into the module's own, in place; raises DataError where names, shapes or types differ."""
     own = _own(module)
-    unfit = sorted(
-        name for name in own.keys() | tensors.keys() if name not in own or name not in tensors or own[name].shape != tensors[name].shape
-    )
+    unfit = sorted(name for name in own.keys() | tensors.keys() if _kind(own.get(name)) != _kind(tensors.get(name)))
     if unfit:
         raise DataError(
             f"{source}: expected the model's own tensors, got others ({', '.join(unfit[:3])}); build the model it was saved from"
@@ -53,8 +51,12 @@ def read(path: Path) -> tuple[Tensors, Any]:
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["opbench"])  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: cannot be read ({error}); delete it to start anew") from error
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected a file written by opbench, got a foreign one; move it elsewhere") from error
+
+
+def _kind(tensor: Tensor | None) -> Any:
+    return tensor if tensor is None else (tensor.shape, tensor.dtype)
 
 
 def _own(module: nn.Module) -> Tensors:

@@ -15,6 +15,7 @@ from opbench.errors import ConfigError, DataError
 from opbench.find import known
 
 T = TypeVar("T")
+Name = Annotated[str, Field(max_length=50, pattern=r"^\w[\w.+ -]*$")]  # a file's below a folder, no path out of it, and no markup
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 LARGEST = 1 << 26  # bytes of a JSON file that is read; a record of 10,000 samples has a tenth
 PYTHON = {"True": True, "False": False, "None": None}
@@ -57,7 +58,7 @@ def read_text(path: Path, what: str) -> bytes:
         if not path.exists():
             raise DataError(f"{path}: no such file; give the path of a {what}")
         if not path.is_file():  # a pipe would be waited for, a device be read without end
-            raise DataError(f"{path}: is no {what} but another kind of thing than a file; remove it")
+            raise DataError(f"{path}: is no {what} but another kind of thing than a file; give the path of a {what}")
         if (size := path.stat().st_size) > LARGEST:
             raise DataError(f"{path}: expected a {what}, of at most {LARGEST >> 20} MiB, got {size >> 20}; remove it")
         return path.read_bytes()
@@ -71,7 +72,7 @@ def read_json(path: Path, what: str) -> tuple[bytes, Any]:
     try:
         return text, from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise DataError(f"{path}: is no JSON {what} ({error}); remove it or restore it") from error
+        raise DataError(f"{path}: is no JSON {what} ({error}); give the path of a {what}, or restore it") from error
 
 
 def printable(text: str) -> str:

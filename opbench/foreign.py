@@ -1,7 +1,7 @@
 """Predictions of other frameworks, scored with opbench's own metrics."""
 
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,6 +12,7 @@ from opbench.errors import DataError
 from opbench.generation import Report
 from opbench.record import finite
 from opbench.rollout import measured
+from opbench.scoring import conserved, of_totals
 from opbench.task import Problem, Split, problem
 
 BATCH = 64  # samples whose metrics are taken at once
@@ -27,11 +28,14 @@ def score(
     pair of neighbouring times.
     Raises DataError for a file that is none, lacks a field or has one of another shape; UnknownName, ConfigError.
     """
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file; give predictions as HDF5 (.h5, .hdf5) or NumPy (.npz)")
     chosen = problem(task, scale)
     held = chosen.split(split, data, report=report)
-    reference = held.samples().reference
-    prediction = _stacked(Path(path), chosen, held, len(reference))
-    values, _ = measured(prediction, reference, held.spec.grid, BATCH)
+    samples = held.samples()
+    prediction = _stacked(Path(path), chosen, held, len(samples))
+    values, _ = measured(prediction, samples.reference, held.spec.grid, BATCH)
+    of_totals(conserved(held.spec, samples, held.spec.grid), values, prediction, samples.reference, held.spec.grid)
     return {name: finite(float(value.mean())) for name, value in values.items()}
 
 
@@ -41,37 +45,34 @@ def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:
     times = len(split.spec.outputs) // len(fields)
     space = split.spec.grid.shape
     expected = (samples, times, *space) if chosen.task.kind == "trajectory" else (samples, *space)
-    arrays = _read(path, fields)
-    for name, array in arrays.items():
-        if array.shape != expected:
-            raise DataError(
-                f"{path}: {name}: expected shape {expected}, got {array.shape}; write what {chosen.name} asks, sample by sample"
-                + (", without the initial time" if chosen.task.kind == "trajectory" else "")
-            )
-        if array.dtype.kind != "f":
-            raise DataError(f"{path}: {name}: expected real numbers, got {array.dtype}; write float32 or float64")
-    return torch.from_numpy(np.concatenate([array.reshape(samples, times, *space) for array in arrays.values()], axis=1))
+    arrays = _read(path, fields, expected, chosen)
+    return torch.from_numpy(np.concatenate([array.reshape(samples, times, *space) for array in arrays], axis=1))
 
 
-def _read(path: Path, fields: list[str]) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give predictions as HDF5 (.h5, .hdf5) or NumPy (.npz)")
+def _read(path: Path, fields: list[str], expected: tuple[int, ...], chosen: Problem) -> list[np.ndarray]:
+    """The arrays of those names; what else the file has is not looked at."""
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return _taken(path, file, fields)
-        with h5py.File(path, "r") as file:
-            return _taken(path, file, fields)
-    except (OSError, ValueError, BadZipFile) as error:
+        with np.load(path, allow_pickle=False) if path.suffix == ".npz" else h5py.File(path, "r") as file:
+            there: dict[str, Any] = {name: entry for name in fields if hasattr(entry := file.get(name), "dtype")}
+            if missing := [name for name in fields if name not in there]:
+                found = f"expected an array named {', '.join(missing)}, found {', '.join(file) or 'none'}"
+                raise DataError(f"{path}: {found}; name them as asked fields")
+            for name, entry in there.items():
+                _require(path, name, entry, expected, chosen)
+            return [np.asarray(entry[()]) for entry in there.values()]
+    except DataError:
+        raise
+    except Exception as error:  # a damaged or hostile file may raise anything in a parser
         kind = "NumPy's .npz" if path.suffix == ".npz" else "HDF5"
         raise DataError(f"{path}: expected {kind} with arrays of numbers, got a file that is none or is damaged; write it anew") from error
 
 
-def _taken(path: Path, file, fields: list[str]) -> dict[str, np.ndarray]:
-    found = [name for name in file if isinstance(file[name], (np.ndarray, h5py.Dataset))]
-    missing = [name for name in fields if name not in found]
-    if missing:
+def _require(path: Path, name: str, array: Any, expected: tuple[int, ...], chosen: Problem) -> None:
+    """Raises DataError for an array of another shape or kind; nothing of it is read yet where the file is HDF5."""
+    if array.shape != expected:
         raise DataError(
-            f"{path}: expected an array named {', '.join(missing)}, found {', '.join(found) or 'none'}; name them as asked fields"
+            f"{path}: {name}: expected shape {expected}, got {array.shape}; write what {chosen.name} asks, sample by sample"
+            + (", without the initial time" if chosen.task.kind == "trajectory" else "")
         )
-    return {name: np.asarray(file[name][()]) for name in fields}
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise DataError(f"{path}: {name}: expected real numbers, got {array.dtype}; write float32 or float64")

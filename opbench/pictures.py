@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Axes = Any  # matplotlib's; its own types do not say which artists a call gives
+WORDS: dict[Any, Any] = {"text.parse_math": False}  # where text is of a record, whose dollar signs are no formula
 TEXT: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -322,3 +323,8 @@ def _unit(field: Field, form: str) -> str:
 
 def _at(time: float) -> str:
     return f"t = {time:.4g} s"
+
+
+def legible(label: str) -> str:
+    """For a legend, which leaves out what begins with an underscore."""
+    return f" {label}" if label.startswith("_") else label

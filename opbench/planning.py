@@ -125,9 +125,16 @@ def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(parts.values())
 
 
+def _kind(loss: str) -> type[Loss]:
+    kind = find("losses", loss, Loss)
+    if not issubclass(kind, Loss):
+        raise ConfigError(f"{loss}: is no loss; derive it from opbench.losses.Loss")
+    return kind
+
+
 def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping[str, Any], place: str) -> tuple[Loss, LossSettings]:
     """The loss as the user asked for it; raises ConfigError where it does not fit the task or the labels."""
-    kind = find("losses", loss, Loss)
+    kind = _kind(loss)
     for name in settings:
         known(f"setting of the loss {loss}", name, kind.Settings.model_fields)
     made = validate(kind.Settings, dict(settings), f"loss {loss}")
@@ -146,7 +153,7 @@ def _second_stage(name: str | None, chosen: Problem, loss: str, loss_settings: M
         if settings:
             raise ConfigError("finetune: settings are given and no loss; say --finetune physics")
         return None
-    if find("losses", name, Loss).labels:
+    if _kind(name).labels:
         raise ConfigError(f"finetune: the loss {name} reads references, which a sample that is asked has none of; take --finetune physics")
     objective, own = _objective(name, None, chosen, loss_settings if name == loss else {}, place)
     return objective, name, own, validate(Finetuning, dict(settings), "finetune"), None if unfit(chosen) else Residual(chosen, device=place)

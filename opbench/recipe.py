@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from opbench.boundary import Condition, conditions, named, resolve
-from opbench.config import Frozen, fingerprint, load_toml
+from opbench.config import Frozen, Name, fingerprint, load_toml
 from opbench.errors import ConfigError, OpbenchError
 from opbench.field import Field as Quantity
 from opbench.find import PACKAGE, find, known, names
@@ -75,7 +75,7 @@ class Domain(Frozen):
 class Common(Frozen):
     """What every dataset says: `source` names the published benchmark and what had to be chosen."""
 
-    name: str
+    name: Name
     version: Count
     summary: str
     source: str

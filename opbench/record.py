@@ -11,12 +11,12 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from opbench.atomic import write_bytes
 from opbench.badge import Badge
-from opbench.config import Frozen, Sha256, digest, printable, read_json, read_text, validate_json
+from opbench.config import Frozen, Name, Sha256, digest, printable, read_json, read_text, validate_json
 from opbench.errors import DataError
 from opbench.upgrades import NEWEST, upgraded
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
-NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"  # a file's name below a folder, and never a path out of it
+KIND = r"^[^/]+/[A-Za-z_][A-Za-z_0-9]{0,29}$"
 TOGETHER = "all fields"  # among the fields of an error floor, of which none has a blank in its name
 TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, which a dataset's table would stand in the place of
 
@@ -25,7 +25,9 @@ Error = Annotated[float, Field(ge=0, le=1e100)]  # every metric is one, and so a
 Positive = Annotated[float, Field(gt=0, le=1e100)]  # seconds and rates, which are divided by
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)$")]  # in UTC, so that text sorts as time
+Date = Annotated[
+    str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(\+00:00|Z)$")
+]  # in UTC, so that text sorts as time
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda)(:\d+)?$")]
 Scale = Annotated[str, Field(pattern=r"^(mini|full)$")]
 Scores = dict[str, dict[str, Error | None]]
@@ -215,8 +217,8 @@ class Record(Frozen):
     schema_version: Literal[2] = 2
     date: Date
     command: str
-    dataset: Annotated[str, Field(max_length=60, pattern=NAME)]
-    task: Label
+    dataset: Name
+    task: Annotated[str, Field(max_length=100, pattern=KIND)]
     task_version: Count
     scale: Scale
     data_fingerprint: Sha256
@@ -264,7 +266,7 @@ class Record(Frozen):
         json.dumps([self.settings, self.changes, self.training, self.loss_settings, second], allow_nan=False)  # 1e999 is read as infinity
         if self.dataset.casefold() in TAKEN:
             raise ValueError(f"dataset is '{self.dataset}', as the leaderboards' own page is; rename it")
-        if self.task.partition("/")[0] != self.dataset or not self.task.partition("/")[2].isidentifier():
+        if self.task.partition("/")[0] != self.dataset:
             raise ValueError(f"task is '{self.task}', and dataset '{self.dataset}'; expected <dataset>/<kind>")
         if missing := [name for name in ("training_wall", "training_cpu") if name not in self.seconds]:
             raise ValueError(f"seconds: expected {', '.join(missing)} too")
@@ -361,8 +363,9 @@ def file_name(label: str) -> str:
 def read_record(path: Path) -> Record:
     """Raises DataError for a file that is no record, or of a newer opbench, or renamed; ConfigError for one with faults."""
     record = _of_today(read_text(path, "record")) or _of_another_day(path)
-    if path.parent.name != record.dataset or not path.stem.startswith(record.stem):
-        there = f"{path.parent.name}/{path.name}"
+    folder = path.absolute().parent.name
+    if folder != record.dataset or not path.stem.startswith(record.stem):
+        there = f"{folder}/{path.name}"
         raise DataError(f"{path}: expected {record.dataset}/{record.stem}.json by its content, got {there}; it was edited or renamed")
     return record
 
@@ -383,7 +386,7 @@ def _of_another_day(path: Path) -> Record:
         raise DataError(f"{path}: is no record: expected a JSON object; remove it")
     version = content.get("schema_version")
     if type(version) is not int or version < 1:
-        told = printable(str(version))[:40]
+        told = printable(repr(version))[:40]
         raise DataError(f"{path}: schema_version: expected a number from 1 to {NEWEST}, got {told}; it is foreign or was edited")
     if version > NEWEST:
         raise DataError(f"{path}: schema_version: expected {NEWEST} or less, got {version}, of a newer opbench; update opbench to read it")

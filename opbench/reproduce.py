@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from opbench.checkpoint import put_back, read
+from opbench.config import printable
 from opbench.errors import DataError, OpbenchError
 from opbench.evaluation import evaluate, exact_convolutions
 from opbench.find import names
@@ -24,6 +25,7 @@ from opbench.train import WEIGHTS, Progress
 
 TOLERANCE = 1e-3  # relative, of an error: another processor's float32 sums move one of 1e-2 by some 1e-5 of itself, rolled out or not
 FLOOR = 1e-2  # relative, of what an equation leaves of its references: float32 rounding of these moves the smallest by 2e-3
+ROUNDED = 1e-6  # of a field's size: a total in float32 is known so well, and another processor sums in another order
 SLOPE = 3.0  # times 1/span: the most that a slope by least squares over equally spaced times moves by, where each value does by 1 at most
 SPREADS = 3.0  # standard deviations between seeds that a repeated training may lie from their mean
 PARTS = ("parameters", "scores", "per_sample", "physics_floor", "rollouts")  # of a record: all that is compared
@@ -175,7 +177,7 @@ def checkpoint(path: Path, record: Record) -> Path:
 
     Those of a repeated run may lie where its first run's were: there they were put once, each over the other.
     """
-    runs = path.resolve().parents[2] / "runs" / record.dataset
+    runs = path.resolve().parent.parent.parent / "runs" / record.dataset
     own, first = (runs / name / WEIGHTS for name in (path.resolve().stem, record.stem))
     if own != first and not own.exists() and first.is_file() and sha256(first) == record.weights_sha256:
         return first
@@ -187,9 +189,9 @@ def _arguments(record: Record, model: str | None, task: str | None, device: str 
     return {
         "model": _model(record, model),
         "task": task or record.task,
-        "loss": record.loss,
+        "loss": _loss(record.loss),
         "labels": record.labels or None,  # 0: the loss reads none
-        "finetune": record.finetuned and record.finetuned.loss,
+        "finetune": record.finetuned and _loss(record.finetuned.loss),
         "seed": record.seed,
         "settings": record.changes,
         "scale": record.scale,
@@ -204,6 +206,13 @@ def _model(record: Record, model: str | None) -> str:
     if model is not None:
         return model
     raise OpbenchError(f"the record's model '{record.model}' is code of others: read it, then name it with --model path/to/file.py:Class")
+
+
+def _loss(name: str) -> str:
+    """One of opbench's own: a record may name a file beside it, which is code as a model's is."""
+    if name in names("losses"):
+        return name
+    raise OpbenchError(f"the record's loss '{printable(name)}' is none of opbench's but code of others, which no record may bring along")
 
 
 def _planned(record: Record, model: str | None, task: str | None, device: str | None = None, other_source: bool = False) -> Planned:
@@ -252,6 +261,10 @@ def _allowed(scored: Mapping[str, Any]) -> dict[Key, float]:
     """By how much more than a part of itself a number may differ: a rate may be zero, and one sample's time be the stored one before."""
     floors = scored.get("physics_floor", {}).items()
     allowed: dict[Key, float] = {(split, "physics_floor", "references"): FLOOR * floor for split, floor in floors if floor is not None}
+    for split, found in scored.get("scores", {}).items():
+        if (rmse := found.get("rmse")) and (nrmse := found.get("nrmse")):
+            rounded = ROUNDED * rmse / nrmse  # of the fields themselves, whose totals a model may hold exactly
+            allowed |= {(split, "crmse", whereof): rounded for whereof in ("", "sample {}", "roll-out step {}")}
     for split, rolled in scored.get("rollouts", {}).items():
         first, last = rolled.times[0], rolled.times[-1]
         allowed[split, "growth_rate", "roll-out"] = SLOPE * TOLERANCE / (last - first or last)

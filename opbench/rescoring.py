@@ -51,8 +51,8 @@ def rescore(
         new = validate(Record, record.model_dump(mode="json") | canonical(now | {"trained": trained}), str(path))
         kept = kept_beside(new, network, splits["test"], run)
         if cost:
-            new = timed(new, network, splits, run, path.resolve().parents[2] / "solvers", report=report)
-    with claimed(path.resolve().parents[2], new.dataset, new.stem, resume=False) as place:
+            new = timed(new, network, splits, run, path.resolve().parent.parent.parent / "solvers", report=report)
+    with claimed(path.resolve().parent.parent.parent, new.dataset, new.stem, resume=False) as place:
         write_bytes(place.weights, weights.read_bytes())
         written = save(new, path.resolve().parents[1], place.name)
     specimens.write(written.with_suffix(specimens.SUFFIX), kept)

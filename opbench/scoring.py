@@ -46,11 +46,7 @@ def scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], pl
             continue
         if name == "test":
             held = conserved(network.model.spec, samples, grid)
-        if held:
-            values["crmse"] = crmse(prediction[:, held], samples.reference[:, held], grid).cpu()
-        else:
-            del values["crmse"]
-            absent["crmse"] = "no field's total stays what it was in the references"
+        absent |= of_totals(held, values, prediction, samples.reference, grid)
         if name in STORED and not unfit(chosen):
             residual = Residual(chosen, grid, place)
             values["physics_residual"] = _left(residual, samples.given, prediction, batch_size)
@@ -61,6 +57,15 @@ def scores(chosen: Problem, network: Normalized, splits: Mapping[str, Split], pl
         values = {key: value.unflatten(0, (-1, steps)).mean(1) for key, value in values.items()}  # of one trajectory, they go together
         _tell(told, name, values, absent | _infinite(values, prediction.unflatten(0, (-1, steps))))
     return told | {"metric_versions": {name: version for name, version in versions().items() if name in told["scores"]["test"]}}
+
+
+def of_totals(held: list[int], values: dict[str, Tensor], prediction: Tensor, reference: Tensor, grid: Grid) -> dict[str, str]:
+    """Take `crmse` of those channels alone, or leave it out; why it is absent."""
+    del values["crmse"]
+    if not held:
+        return {"crmse": "no field's total stays what it was in the references"}
+    values["crmse"] = crmse(prediction[:, held], reference[:, held], grid).cpu()
+    return {}
 
 
 def conserved(spec: Spec, samples: Samples, grid: Grid) -> list[int]:

@@ -20,7 +20,7 @@ from opbench.errors import DataError, OpbenchError
 from opbench.find import find, names
 from opbench.model import OperatorModel
 from opbench.provenance import sha256
-from opbench.record import NAME, Record, read_record
+from opbench.record import Record, read_record
 from opbench.reproduce import checked, checkpoint
 from opbench.train import WEIGHTS
 
@@ -28,7 +28,7 @@ LARGEST = 1 << 30  # bytes of an archive; the mini tasks' checkpoints have at mo
 MOST = 64  # files
 DIRECTORY = 1 << 16  # bytes of an archive's list of files
 MODEL, RECIPE = "model", "recipe"
-PART = NAME[1:-1]
+PART = r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*"  # a file's name below a folder, and never a path out of it
 MEMBER = re.compile(
     rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|{MODEL}/(?:{PART}/)*{PART}\.py|{RECIPE}/{PART}\.toml"
 )
@@ -146,6 +146,8 @@ def _unpacked(archive: Path, folder: Path) -> Path:
 
 def _require_short(archive: Path) -> None:
     """Raises ValueError for what `ZipFile` had better not begin to read."""
+    if archive.exists() and not archive.is_file():  # a pipe would be waited for
+        raise ValueError("it is another kind of thing than a file")
     with archive.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - 42))

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from opbench.checkpoint import Tensors, copy_of, put_back, read, tensors_of, write
@@ -28,6 +28,9 @@ SAVE_EVERY = 5.0  # seconds; a state file costs three times the weights, and an 
 Progress = Callable[[int, int, float, float], None]  # epoch counted from 1, epochs, training loss, validation error
 
 
+Whole = Annotated[int, Field(gt=0, lt=1 << 31)]
+
+
 class Training(Frozen):
     """How a model is trained.
 
@@ -37,8 +40,8 @@ class Training(Frozen):
     weight_decay: AdamW's. clip: largest norm of the gradient. precision: of the model's forward pass; validation is float32 always.
     """
 
-    epochs: PositiveInt
-    batch_size: PositiveInt = 20
+    epochs: Whole
+    batch_size: Whole = 20
     learning_rate: PositiveFloat | None = None
     schedule: Literal["cosine", "one_cycle"] = "cosine"
     weight_decay: NonNegativeFloat = 1e-4

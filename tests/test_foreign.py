@@ -44,6 +44,34 @@ def test_a_prediction_that_is_not_finite_has_no_finite_error(tmp_path, reference
     assert score(written(tmp_path / "nan.npz", **{channel.field: broken}), TASK)["relative_l2"] is None
 
 
+def test_only_what_is_asked_is_looked_at_and_nothing_large_is_read_before_it_is_known_to_fit(tmp_path, reference):
+    (channel,) = load(TASK, "test").spec.outputs
+    name, values = channel.field, reference[:, 0]
+    np.savez(tmp_path / "more.npz", **{name: values, "notes": np.array([{}], dtype=object)})
+    with h5py.File(tmp_path / "more.h5", "w") as file:
+        file[name] = values
+        file["gone"] = h5py.SoftLink("/nowhere")
+    for path in (tmp_path / "more.npz", tmp_path / "more.h5"):
+        assert score(path, TASK)["relative_l2"] == 0
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset(name, (1 << 40,), dtype="f4")
+    with h5py.File(tmp_path / "gone.h5", "w") as file:
+        file[name] = h5py.SoftLink("/nowhere")
+    written(tmp_path / "wide.npz", **{name: values.astype(np.longdouble)})
+    (tmp_path / "empty.npz").write_bytes(b"")
+    np.save(tmp_path / "bare.npy", values)
+    (tmp_path / "bare.npy").rename(tmp_path / "bare.npz")
+    told = {
+        "huge.h5": "expected shape",
+        "gone.h5": "expected an array named",
+        "wide.npz": "expected real numbers",
+        "empty.npz": "expected NumPy",
+    }
+    for file, message in (told | {"bare.npz": "expected NumPy"}).items():
+        with pytest.raises(DataError, match=message):
+            score(tmp_path / file, TASK)
+
+
 def test_what_does_not_fit_is_told_with_what_was_expected(tmp_path, reference):
     (channel,) = load(TASK, "test").spec.outputs
     name, values = channel.field, reference[:, 0]

@@ -10,7 +10,7 @@ from opbench.errors import DataError, OpbenchError
 from opbench.planning import planned
 from opbench.provenance import sha256
 from opbench.record import Finetuned, read_record, save
-from opbench.reproduce import Finding, checked, checkpoint, retrain, verify
+from opbench.reproduce import Finding, checked, checkpoint, compared, retrain, verify
 from opbench.rescoring import rescore
 from opbench.shelf import read_records
 from opbench.specimens import beside
@@ -190,6 +190,32 @@ def test_a_records_own_model_is_never_imported_unless_the_user_names_it(home, pa
         record = read_record(path).model_copy(update={"model": model})
         with pytest.raises(OpbenchError, match="is code of others: read it, then name it"):
             verify(record, checkpoint(path, read_record(path)))
+
+
+def test_a_records_own_loss_is_never_imported(home, path, monkeypatch):
+    (home / "trap.py").write_text("raise SystemExit('ran')")
+    monkeypatch.chdir(home)
+    record = read_record(path)
+    second = Finetuned(
+        loss="trap.py:E", loss_settings={}, samples=1, steps=1, learning_rate=1.0, clip=1.0, before={}, after={}, floor=None, seconds=1.0
+    )
+    named = {"model": f"{home}/mine.py:Net"}
+    for changes in ({"loss": "trap.py:E"}, {"loss": "trap:E"}, {"finetuned": second}):
+        hostile = record.model_copy(update=changes)
+        with pytest.raises(OpbenchError, match=r"the record's loss 'trap.* is none of opbench's but code of others"):
+            verify(hostile, checkpoint(path, record), **named)
+        with pytest.raises(OpbenchError, match=r"the record's loss 'trap.* is none of opbench's but code of others"):
+            retrain(hostile, path.parents[1], **named)
+
+
+def test_a_total_that_is_held_but_for_rounding_agrees_whatever_its_last_digits():
+    """Another processor sums in another order: 5.2e-9 of fields of size 0.5 may be 5.0e-9 there, and 5.2e-3 not 5.0e-3."""
+
+    def parts(total):
+        return {"scores": {"test": {"crmse": total, "rmse": 0.1, "nrmse": 0.2}}, "per_sample": {"test": {"crmse": [total]}}}
+
+    assert all(finding.agrees for finding in compared(parts(5.2e-9), parts(5.0e-9)))
+    assert [finding.agrees for finding in compared(parts(5.2e-3), parts(5.0e-3))].count(False) == 2
 
 
 def test_other_weights_none_and_other_code_are_told(home, path, tmp_path):

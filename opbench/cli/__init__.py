@@ -8,6 +8,7 @@ import click
 
 from opbench.cli import boards, data, runs  # noqa: F401  (their commands join the group)
 from opbench.cli._shared import opbench
+from opbench.config import printable
 from opbench.errors import AGAIN, Interrupted, OpbenchError
 
 
@@ -43,5 +44,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"opbench: {' '.join(message.split())}", err=True)
+    click.echo(f"opbench: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)

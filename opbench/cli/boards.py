@@ -181,6 +181,8 @@ def _each(records: tuple[Path, ...], do: Callable[[Path], Any]) -> list[OpbenchE
             raise
         except OpbenchError as fault:
             faults.append(fault if str(path) in str(fault) else type(fault)(f"{path}: {fault}"))
+        except OSError as fault:
+            faults.append(OpbenchError(f"{path}: {fault}; free it or choose another place"))
     return faults
 
 
@@ -214,7 +216,7 @@ def _verify(
                 siblings = out / "records" if packed else record.resolve().parents[1]
                 found += reproduce.retrain(held, siblings, model=model, task=task, data=data, report=show)
         for finding in found:
-            click.echo(finding)
+            click.echo(printable(str(finding)))  # it names splits and metrics as the record does
         compared = [finding for finding in found if not finding.earlier]
         if wrong := sum(not finding.agrees for finding in compared):
             differ = f"{wrong} of {counted(len(compared), 'number')} {'differs' if wrong == 1 else 'differ'}"

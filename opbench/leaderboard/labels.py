@@ -9,7 +9,7 @@ from pathlib import Path
 from opbench.atomic import write_bytes
 from opbench.config import fingerprint
 from opbench.leaderboard.table import ABOUT_ERRORS, METRIC, Board, escaped
-from opbench.pictures import COLOURS, TEXT
+from opbench.pictures import COLOURS, TEXT, WORDS, legible
 from opbench.record import Record, decided
 
 SPLIT = "test"
@@ -102,16 +102,16 @@ def plot(board: Board, found: Sequence[Curve]) -> bytes:
     from matplotlib.figure import Figure
 
     columns = counts(found)
-    with mpl.rc_context(TEXT):
+    with mpl.rc_context(TEXT | WORDS):
         figure = Figure(figsize=(5.0, 3.4), layout="constrained")
         panel = figure.subplots()
         for i, curve in enumerate(found):
             colour, own = COLOURS[i % len(COLOURS)], [n for n in columns if n in curve.errors]
             if curve.unlabelled:
-                panel.axhline(curve.mean(0), color=colour, linestyle="--", label=curve.name)
+                panel.axhline(curve.mean(0), color=colour, linestyle="--", label=legible(curve.name))
                 continue
             means, spreads = ([value(n) for n in own] for value in (curve.mean, curve.spread))
-            panel.errorbar([columns.index(n) for n in own], means, spreads, color=colour, marker="o", capsize=2, label=curve.name)
+            panel.errorbar([columns.index(n) for n in own], means, spreads, color=colour, marker="o", capsize=2, label=legible(curve.name))
         panel.set(yscale="log", ylabel="relative L2 error, test", title=f"{board.task}, {board.scale}")
         panel.set_xticks(range(len(columns)), [_named(n) for n in columns])
         panel.legend()

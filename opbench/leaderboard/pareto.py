@@ -10,6 +10,7 @@ from opbench.atomic import replacing
 from opbench.errors import DataError
 from opbench.ladder import Ladder
 from opbench.leaderboard.table import METRIC, Board, middle, name
+from opbench.pictures import WORDS, legible
 from opbench.record import Machine, Record, Way
 
 MARKERS = "osD^vP*Xhp<>"
@@ -50,9 +51,11 @@ def draw_pareto(board: Board, machine: Machine, folder: Path) -> Path:
     runs = [(title, run) for title, run in found if run is not None]
     if not runs:
         raise DataError(f"{board.task}: no record on {machine.device} ({machine.name}) was timed; run opbench evaluate again")
+    import matplotlib as mpl
+
     ladder = next((ladder for ladder in board.ladders if ladder.machine == machine), None)
     path = folder / f"pareto-{board.task.replace('/', '-')}-{board.scale}-{board.device}{board.mark(machine).strip(' []').lower()}.png"
-    with replacing(path) as aside:
+    with replacing(path) as aside, mpl.rc_context(WORDS):
         _figure(board, machine, runs, ladder).savefig(aside, format="png", dpi=150)
     return path
 
@@ -79,7 +82,7 @@ def _draw(axis: Any, panel: Panel, runs: Sequence[tuple[str, Record]], ladder: L
     points = [(panel.of_run(run), run.scores["test"][METRIC]) for _, run in runs]
     for number, ((title, _), (value, error)) in enumerate(zip(runs, points, strict=True)):
         at = [[], []] if value is None or not error else [[panel.place(value)], [error]]
-        axis.plot(*at, MARKERS[number % len(MARKERS)], color=f"C{number % 10}", markersize=9, label=title, zorder=3)
+        axis.plot(*at, MARKERS[number % len(MARKERS)], color=f"C{number % 10}", markersize=9, label=legible(title), zorder=3)
     known = [error for _, error in points if error] or [1.0]
     axis.set(xscale="log", yscale="log", xlabel=f"{panel.label} ({'more' if panel.rate else 'less'} is better)")
     axis.set_ylim(least := min(known) / 5, 2 * max(known))
@@ -98,4 +101,6 @@ def _draw(axis: Any, panel: Panel, runs: Sequence[tuple[str, Record]], ladder: L
 
 def _decades(values: Sequence[float]) -> tuple[float, float]:
     """The whole powers of ten around values, with a little room."""
-    return 10 ** math.floor(math.log10(min(values) / 1.2)), 10 ** math.ceil(math.log10(max(values) * 1.2))
+    room = math.log10(1.2)
+    low, high = math.floor(math.log10(min(values)) - room), math.ceil(math.log10(max(values)) + room)
+    return 10.0 ** max(low, -300), 10.0 ** min(high, 300)
