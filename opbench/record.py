@@ -22,7 +22,7 @@ TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, w
 
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]  # beyond, sums overflow; no float32 error is there
 Error = Annotated[float, Field(ge=0, le=1e100)]  # every metric is one, and so are seconds
-Positive = Annotated[float, Field(gt=0, le=1e100)]  # seconds and rates, which are divided by
+Positive = Annotated[float, Field(ge=1e-30, le=1e30)]  # seconds and rates, which are divided by and drawn
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Date = Annotated[

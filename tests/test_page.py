@@ -253,8 +253,8 @@ def test_what_diverged_in_part_is_not_best_and_a_residual_stands_beside_the_refe
 
 def test_numbers_at_the_ends_of_what_a_record_may_say_are_drawn():
     least = 5e-324
-    ends = record(model="ends", error=least, seconds={"training_wall": least, "training_cpu": 0.0}, cost=cost(latency=least))
-    far = record(model="far", error=4e99, seconds={"training_wall": 1e100, "training_cpu": 0.0}, cost=cost(latency=1e99))
+    ends = record(model="ends", error=least, seconds={"training_wall": least, "training_cpu": 0.0}, cost=cost(latency=1e-30))
+    far = record(model="far", error=4e99, seconds={"training_wall": 1e100, "training_cpu": 0.0}, cost=cost(latency=1e29))
     flat = Rollout(
         times=(0.0, least), errors={"relative_l2": (least, 1e100)}, correlation_time=0.0, stable=1.0, horizon=2.0, growth_rate=None
     )

@@ -93,6 +93,12 @@ def test_error_against_cost_is_drawn_with_the_solvers_curve(tmp_path, board):
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+def test_names_that_matplotlib_would_take_for_formulas_or_leave_out_and_the_least_seconds_are_drawn(tmp_path):
+    runs = [run(r"$\frac{$", 0.1, 2e-3), run("_mine.py:Net", 0.2, 1e-30), run("slow", 0.3, 1e5)]
+    board = boards(runs, [LADDER])[0]
+    assert draw_pareto(board, board.machines[0], tmp_path).stat().st_size > 1000
+
+
 def test_what_was_never_timed_is_not_drawn(tmp_path):
     board = boards([record()])[0]
     with pytest.raises(DataError, match=re.escape("burgers_1d/trajectory: no record on cpu (test processor) was timed")):

@@ -101,6 +101,4 @@ def _draw(axis: Any, panel: Panel, runs: Sequence[tuple[str, Record]], ladder: L
 
 def _decades(values: Sequence[float]) -> tuple[float, float]:
     """The whole powers of ten around values, with a little room."""
-    room = math.log10(1.2)
-    low, high = math.floor(math.log10(min(values)) - room), math.ceil(math.log10(max(values)) + room)
-    return 10.0 ** max(low, -300), 10.0 ** min(high, 300)
+    return 10.0 ** math.floor(math.log10(min(values) / 1.2)), 10.0 ** math.ceil(math.log10(max(values) * 1.2))
