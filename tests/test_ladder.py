@@ -117,5 +117,5 @@ def test_a_file_that_is_no_ladder_is_named(tmp_path, content, message):
 def test_a_ladders_seconds_cannot_be_zero_or_infinite():
     content = json.loads(ladder(rung(0.1, 1e-3)).model_dump_json())
     content["rungs"][0]["alone"]["median"] = 0.0
-    with pytest.raises(ValueError, match="greater than 0"):
+    with pytest.raises(ValueError, match="greater than or equal"):
         type(ladder(rung(0.1, 1e-3))).model_validate(content, strict=False)
