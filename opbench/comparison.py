@@ -134,7 +134,7 @@ def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
         "diverged" if error is None else f"{error:.4g}{spread(values(runs, 'test'))}",
         "" if runs is held.mine or not (error and own) else f"{own / error:.3g}",
         "" if found is None else f"{found.interval.lower:.3g} to {found.interval.upper:.3g}",
-        "" if found is None else probability(found.p_value).removeprefix("p ").removeprefix("= "),
+        "" if found is None else probability(found.p_value).removeprefix("= "),
         f"{runs[0].parameters:,}",
         f"{numbers.median(map(spent, runs)):.3g} s",
         *(cells[head] for head in COSTS),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from opbench.atomic import write_bytes
 from opbench.leaderboard.rolled import ROLL_OUT, rolled
-from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean, saturated, spent
+from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean, saturated
 from opbench.record import Record
 
 ALL_TASKS = (
@@ -71,7 +71,7 @@ def overviews(found: Sequence[Board]) -> list[Overview]:
     models = sorted({r.model for board in found for r in board.records if is_plain(r)})
     every = _overview("All tasks", ALL_TASKS, models, found, _plain, ON_TEST)
     models.sort(key=partial(_standing, every.errors))
-    return [_overview("All tasks", ALL_TASKS, models, found, _plain, ON_TEST), *_rolled_out(found, models), *_by_loss(found, models)]
+    return [replace(every, columns=tuple(models)), *_rolled_out(found, models), *_by_loss(found, models)]
 
 
 def _rolled_out(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview]:
@@ -137,8 +137,8 @@ def _spent(all_boards: Sequence[Board]) -> str:
     said = []
     for device in sorted({board.device for board in all_boards}):
         runs = [record for board in all_boards if board.device == device for record in board.records]
-        words = "processor time" if device == "cpu" else "wall time"
-        hours = math.fsum(map(spent, runs)) / 3600
+        clock, words = ("training_cpu", "processor time") if device == "cpu" else ("training_wall", "wall time")
+        hours = math.fsum(record.seconds[clock] for record in runs) / 3600
         said.append(f"{len(runs)} runs on {device}, whose training took {hours:.1f} hours of {words}")
     return f"{'; '.join(said)}."
 

@@ -295,7 +295,12 @@ def _times(factor: float) -> str:
 NUMBERS = (
     *((head, column.about, lambda runs, head=head: _rolled(runs, head), column.form) for head, column in ROLLED.items()),
     ("parameters", "trained parameters", lambda runs: runs[0].parameters, "{:,}".format),
-    ("training", "processor time on a CPU, else wall time, median over seeds", lambda runs: median(map(spent, runs)), "{:.3g} s".format),
+    (
+        "training",
+        "processor time of one thread, else wall time, median over seeds",
+        lambda runs: median(map(spent, runs)),
+        "{:.3g} s".format,
+    ),
     (
         "latency",
         "one sample; of the timed seed of median error, as all that follows",

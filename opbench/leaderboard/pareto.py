@@ -9,7 +9,7 @@ from typing import Any
 from opbench.atomic import replacing
 from opbench.errors import DataError
 from opbench.ladder import Ladder
-from opbench.leaderboard.table import METRIC, Board, middle, name
+from opbench.leaderboard.table import METRIC, Board, middle, name, spent
 from opbench.pictures import WORDS, legible
 from opbench.record import Machine, Record, Way
 
@@ -39,9 +39,7 @@ PANELS = (
     Panel("latency of one sample, s", _cost("alone"), "alone"),
     Panel("throughput in full batches, samples/s", _cost("batched"), "batched", rate=True),
     Panel("parameters", lambda run: run.parameters or None),
-    Panel(
-        "training, s", lambda run: run.seconds["training_cpu" if run.cost and run.cost.clock == "processor" else "training_wall"] or None
-    ),
+    Panel("training, s", lambda run: spent(run) or None),
 )
 
 

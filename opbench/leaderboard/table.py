@@ -30,7 +30,7 @@ ABOUT_ERRORS = "Mean relative L2 error over samples, then over seeds; from three
 ABOUT = (
     f"{ABOUT_ERRORS}, and the 95 % interval over seeds and samples (over samples where a model is fitted, not trained). Over "
     "fno's: mean test error over that of fno with its defaults, the interval, and p that neither is better, for other seeds and samples. "
-    "Training: seconds of the processor's own clock on a CPU."
+    "Training: seconds of the processor's own clock where one thread did it all, else of the wall's."
 )
 ABOUT_FIELDS = (
     "The relative L2 error is of all fields together, each in its unit, so that the largest decides; nRMSE on test is the mean of each "
@@ -197,8 +197,9 @@ def cost_cells(run: Record | None, mark: str = "") -> dict[str, str]:
 
 
 def spent(record: Record) -> float:
-    """Seconds of training: by the processor's own clock where that did it, which a busy machine does not stretch, else by the wall's."""
-    return record.seconds["training_cpu" if record.machine.device == "cpu" else "training_wall"]
+    """Seconds of training, by the processor's own clock where one thread did it all: a busy machine does not stretch those."""
+    alone = record.machine.device == "cpu" and record.machine.threads == 1
+    return record.seconds["training_cpu" if alone else "training_wall"]
 
 
 def _ratio(match: Match | None) -> str:
@@ -283,7 +284,7 @@ def interval_cell(found: Interval | None) -> str:
 def comparison_cell(found: Comparison | None) -> str:
     if found is None:
         return "-"
-    return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), {probability(found.p_value)}"
+    return f"{found.ratio:.3g} ({found.interval.lower:.3g} to {found.interval.upper:.3g}), p {probability(found.p_value)}"
 
 
 def saturated(record: Record, split: str, error: float) -> bool:

@@ -31,5 +31,5 @@ def spread(found: Sequence[float]) -> str:
 
 
 def probability(p: float) -> str:
-    """Of a test."""
-    return f"p < {LEAST_P:g}" if p < LEAST_P else f"p = {p:.1g}"
+    """Of a test, with the sign that stands before it."""
+    return f"< {LEAST_P:g}" if p < LEAST_P else f"= {p:.1g}"
