@@ -269,7 +269,7 @@ def _numbers(specimens: Specimens, k: int) -> str:
 
 
 def _alike(values: np.ndarray) -> bool:
-    return bool(np.ptp(values) == 0)
+    return bool((values == values.flat[0]).all())
 
 
 def _scale(values: np.ndarray) -> Mapping[str, Any]:

@@ -265,3 +265,9 @@ def test_a_stopped_training_says_how_to_go_on_and_goes_on(home):
 def test_help_needs_no_torch():
     code = "import sys, opbench.cli; sys.exit('torch' in sys.modules or 'h5py' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_what_a_file_is_called_does_not_steer_the_terminal(tmp_path):
+    call = [sys.executable, "-m", "opbench", "verify", f"{tmp_path}/no\x1b[31m\x07record.json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("\n"), done.stderr.count("\x1b"), done.stderr.count("\x07")) == (2, 1, 0, 0)

@@ -33,6 +33,7 @@ def test_the_reference_itself_has_no_error_and_twice_it_an_error_of_one(tmp_path
     exact = score(written(tmp_path / f"exact.{suffix}", **fields), TASK)
     assert {"relative_l2"} <= exact.keys() <= metrics().keys()
     assert set(exact.values()) == {0.0}
+    assert "crmse" not in exact  # records have no total of what is not given, and so is not held
     double = score(written(tmp_path / f"double.{suffix}", **{name: 2 * values for name, values in fields.items()}), TASK)
     assert double["relative_l2"] == pytest.approx(1.0)
 

@@ -217,7 +217,7 @@ def test_the_weights_are_chosen_without_the_test_split(home, monkeypatch):  # PD
     assert again.scores["test"] != plain.scores["test"]
 
 
-def test_what_is_not_finite_is_never_made_so(home, monkeypatch):  # the_well: nan_to_num on inputs and targets
+def test_what_is_not_finite_is_never_made_so(home, monkeypatch):  # the_well makes them 0, in inputs and in references
     class Breaks(Pointwise):
         def forward(self, given):
             return super().forward(given) + (
