@@ -7,6 +7,7 @@ from typing import Any
 from opbench.atomic import write_bytes
 from opbench.describe import MEASURED, UNKNOWN, all_measured, facts, floor, measured, size
 from opbench.find import summary
+from opbench.markdown import table
 from opbench.pictures import picture
 from opbench.recipe import Foreign, Plan, Recipe, datasets, folder, load_recipe, plan
 from opbench.samples import error_floor
@@ -82,9 +83,8 @@ def _floor(chosen: Plan, split: str) -> dict[str, Any]:
 def render() -> str:
     """The page."""
     names = datasets()
-    table = [COLUMNS, ["---"] * len(COLUMNS), *map(_row, names)]
-    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
-    return "\n\n".join([f"{ABOUT}\n{rows}", *map(_section, names), _laws(names)]) + "\n"
+    rows = table(COLUMNS, [*map(_row, names)])
+    return "\n\n".join(["\n".join([ABOUT, *rows]), *map(_section, names), _laws(names)]) + "\n"
 
 
 def _row(name: str) -> tuple[str, ...]:

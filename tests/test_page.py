@@ -205,10 +205,11 @@ def test_rows_come_in_the_order_of_the_metric_and_split_that_are_chosen(tmp_path
 def test_roll_outs_and_losses_are_set_side_by_side_and_hide_with_their_rows(path):
     with opened(path) as (page, faults):
         assert page.locator(".overview h2:visible").all_inner_texts() == ["All tasks", "Fed their own output", "By loss"]
-        cells = page.locator("details").last.locator("tbody tr").first
-        assert not cells.is_visible()
+        tables = page.locator("details").last.locator("table")
+        assert not tables.last.is_visible()
         page.get_by_role("heading", name="By loss").click()
-        assert cells.is_visible()
+        assert tables.last.is_visible()
+        assert tables.first.locator("caption").text_content() == "By loss, in short"
         page.select_option("select[name=task]", "darcy_2d/static")
         assert page.locator(".overview h2:visible").all_inner_texts() == ["All tasks"]
         assert faults == []

@@ -194,10 +194,29 @@ def test_the_overview_sets_the_losses_of_a_model_side_by_side_and_sums_the_time_
     text = write_overview(boards(records), tmp_path).read_text()
     assert "6 runs on cpu, whose training took 3.0 hours of processor time." in text
     lines = [line for line in text.partition("## By loss")[2].splitlines() if line.startswith("|")]
-    assert lines[0] == "| task | scale | device | a, data | a, physics | a, both |"
-    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | 0.4 | **0.2** |"
+    assert lines[-3] == "| task | scale | device | a, data | a, physics | a, both |"
+    assert lines[-1] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | 0.4 | **0.2** |"
     assert "b\\|c" in text
     assert "By loss" not in write_overview(boards(records[:1]), tmp_path).read_text()
+
+
+def test_losses_are_counted_against_the_data_task_by_task(tmp_path):
+    errors = {"advection_1d": (0.1, 0.09), "heat_1d": (0.1, 0.15), "kdv_1d": (0.1, 0.2), "wave_1d": (0.001, 0.02), "euler_1d": (0.1, 0.1)}
+    records = [
+        record(model="a", error=error, dataset=dataset, task=f"{dataset}/trajectory", loss=loss, status=status)
+        for dataset, pair in errors.items()
+        for loss, error in zip(("data", "physics"), pair, strict=True)
+        for status in ["diverged" if (dataset, loss) == ("euler_1d", "physics") else "trained"]
+    ]
+    records.append(record(model="b", error=0.1, dataset="heat_1d", task="heat_1d/trajectory", loss="physics"))
+    text = write_overview(boards(records), tmp_path).read_text()
+    lines = [line for line in text.partition("## By loss")[2].splitlines() if line.startswith("|")]
+    assert lines[:3] == [
+        "| model, loss | tasks | less error | at most 1.5 times | over 10 times | diverged | median ratio |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| a, physics | 5 | 1 | 2 | 1 | 1 | 2 |",
+    ]
+    assert not lines[3].startswith("| b, physics")
 
 
 def test_nothing_that_a_record_says_is_a_heading_a_picture_a_link_or_code(tmp_path):

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opbench.atomic import write_bytes
-from opbench.config import fingerprint
-from opbench.leaderboard.table import ABOUT_ERRORS, METRIC, Board, escaped
+from opbench.config import fingerprint, printable
+from opbench.leaderboard.table import ABOUT_ERRORS, METRIC, Board
+from opbench.leaderboard.words import aligned
+from opbench.markdown import escaped, plain_table
 from opbench.pictures import COLOURS, TEXT, WORDS, legible
 from opbench.record import Record, decided
 
@@ -82,18 +84,15 @@ def _cell(curve: Curve, labels: int | None) -> str:
 
 def markdown(board: Board, found: Sequence[Curve], command: str) -> str:
     head, *body = rows(found)
-    lines = ["| " + " | ".join(escaped(cell) for cell in cells) + " |" for cells in (head, ["---"] * len(head), *body)]
     about = (
         f"{ABOUT_ERRORS}. Best weights were chosen by validation references, by a loss without labels by itself. Printed by `{command}`."
     )
     picture = f"![error against labels]({_stem(board)}-labels.png)"
-    return "\n".join([f"## {escaped(board.heading)}: error against labels", "", about, "", *lines, "", picture, ""])
+    return "\n".join([f"## {escaped(board.heading)}: error against labels", "", about, "", *plain_table(head, body), "", picture, ""])
 
 
 def text(board: Board, found: Sequence[Curve]) -> str:
-    lines = rows(found)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join([board.heading, *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines), ""])
+    return "\n".join([printable(board.heading), *aligned(rows(found)), ""])
 
 
 def plot(board: Board, found: Sequence[Curve]) -> bytes:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from urllib.parse import quote
 
 from opbench.atomic import write_bytes
 from opbench.leaderboard.rolled import ROLL_OUT, rolled
-from opbench.leaderboard.table import Board, diverged, escaped, is_plain, mean, saturated
+from opbench.leaderboard.table import Board, diverged, is_plain, mean, saturated
+from opbench.markdown import escaped, plain_table, table
 from opbench.record import Record
 
 ALL_TASKS = (
@@ -23,13 +25,17 @@ ROLLED_OUT = (
     "Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their "
     "own output from the first one on."
 )
-BY_LOSS = "The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read."
+BY_LOSS = (
+    "The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read. "
+    "Ratios are of errors, to the same model trained by the data."
+)
 BEHIND = (
     "A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the same records with "
     "plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited."
 )
 SATURATED = " \N{DAGGER}"
 LOSSES = ("data", "physics", "both")
+AGAINST_DATA = ("model, loss", "tasks", "less error", "at most 1.5 times", "over 10 times", "diverged", "median ratio")
 Place = Callable[[Record], str | None]  # the column that a run stands in
 Error = Callable[[Sequence[Record]], float | None]  # of the runs of a configuration
 ON_TEST: Error = partial(mean, split="test")
@@ -45,12 +51,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Overview:
-    """A row for each board, with the cells of those columns that it has."""
+    """A row for each board, with the cells of those columns that it has; summary: a smaller table above them, its heads first."""
 
     title: str
     about: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Board, dict[str, Cell]], ...]
+    summary: tuple[Sequence[str], ...] = ()
 
     def best(self, row: int) -> set[str]:
         """The columns of the least error, and of what is saturated beside it."""
@@ -85,7 +92,21 @@ def _by_loss(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview
     if compared := [board for board, names in zip(found, others, strict=True) if names]:
         heads = [f"{model}, {loss}" for model in [*models, *sorted(set().union(*others) - set(models))] for loss in LOSSES]
         there = {_loss(r) for board, names in zip(found, others, strict=True) for r in board.records if r.model in names}
-        yield _overview("By loss", BY_LOSS, [head for head in heads if head in there], compared, _loss, ON_TEST)
+        overview = _overview("By loss", BY_LOSS, [head for head in heads if head in there], compared, _loss, ON_TEST)
+        yield replace(overview, summary=(AGAINST_DATA, *_against_data(overview)))
+
+
+def _against_data(overview: Overview) -> Iterator[tuple[str, ...]]:
+    """Of each model and loss but the data: on how many tasks its errors are how many times those of the data."""
+    for column in overview.columns:
+        data = f"{column.rpartition(', ')[0]}, {LOSSES[0]}"
+        pairs = [(cells[column].error, cells[data].error) for _, cells in overview.rows if {column, data} <= cells.keys()]
+        ratios = [own / of_data for own, of_data in pairs if 0 < of_data < math.inf]
+        if column == data or not ratios:
+            continue
+        diverged = ratios.count(math.inf)
+        less, near, far = sum(r < 1 for r in ratios), sum(r <= 1.5 for r in ratios), sum(r > 10 for r in ratios) - diverged
+        yield column, *map(str, (len(ratios), less, near, far, diverged)), f"{median(ratios):.3g}"
 
 
 def _plain(record: Record) -> str | None:
@@ -127,7 +148,7 @@ def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
     first, *others = overviews(all_boards)
     parts = ["# Leaderboards", "", first.about, "", BEHIND, "", *_markdown(first), "", _spent(all_boards), ""]
     for other in others:
-        parts += [f"## {other.title}", "", other.about, "", *_markdown(other), ""]
+        parts += [f"## {other.title}", "", other.about, "", *_summary(other), *_markdown(other), ""]
     path = folder / "README.md"
     write_bytes(path, "\n".join(parts).encode())
     return path
@@ -143,11 +164,15 @@ def _spent(all_boards: Sequence[Board]) -> str:
     return f"{'; '.join(said)}."
 
 
+def _summary(overview: Overview) -> list[str]:
+    return [*plain_table(overview.summary[0], overview.summary[1:]), ""] if overview.summary else []
+
+
 def _markdown(overview: Overview) -> list[str]:
     heads = ("task", "scale", "device", *map(escaped, overview.columns))
-    lines = [heads, ["---"] * len(heads)]
+    rows = []
     for row, (board, cells) in enumerate(overview.rows):
         best = overview.best(row)
         shown = [f"**{cells[c].text}**" if c in best else cells[c].text if c in cells else "-" for c in overview.columns]
-        lines.append([f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown])
-    return [f"| {' | '.join(cells)} |" for cells in lines]
+        rows.append((f"[{escaped(board.task)}]({quote(board.dataset)}.md)", board.scale, board.device, *shown))
+    return table(heads, rows)

@@ -92,11 +92,23 @@ def _footer() -> Markup:
 
 def _overview(overview: Overview, figure: Markup | None = None) -> list[Markup | None]:
     """What it is of, and a row for each board, with what is near the best and far from it told apart."""
-    head = element("tr", element("th", "task", scope="col"), [element("th", column, scope="col") for column in overview.columns])
     rows = [_overview_row(overview, row) for row in range(len(overview.rows))]
-    table = element("table", element("caption", overview.title), element("thead", head), element("tbody", rows, class_="plain"))
-    scroll = element("div", table, class_="scroll", tabindex=0, role="region", aria_label=overview.title)
-    return [element("p", overview.about, " ", SHADES, class_="soft"), figure, scroll]
+    every = _plain_table(overview.title, ("task", *overview.columns), rows)
+    summary = _summary(overview) if overview.summary else None
+    return [element("p", overview.about, " ", SHADES, class_="soft"), figure, summary, every]
+
+
+def _plain_table(title: str, heads: Iterable[str], rows: list[Markup]) -> Markup:
+    """One that is not sorted."""
+    head = element("tr", [element("th", title, scope="col") for title in heads])
+    table = element("table", element("caption", title), element("thead", head), element("tbody", rows, class_="plain"))
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
+
+
+def _summary(overview: Overview) -> Markup:
+    heads, *rows = overview.summary
+    cells = [element("tr", element("th", row[0], scope="row"), [element("td", cell) for cell in row[1:]]) for row in rows]
+    return _plain_table(f"{overview.title}, in short", heads, cells)
 
 
 def _overview_row(overview: Overview, row: int) -> Markup:

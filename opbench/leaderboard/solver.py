@@ -6,8 +6,9 @@ from pathlib import Path
 
 from opbench.atomic import write_bytes
 from opbench.ladder import Ladder, Rung
-from opbench.leaderboard.table import Board, escaped, mean, middle, name
+from opbench.leaderboard.table import Board, mean, middle, name
 from opbench.leaderboard.words import plain, rate, seconds
+from opbench.markdown import escaped, plain_table
 from opbench.record import Machine, Record, Way
 
 FILE = "solver.md"
@@ -61,7 +62,7 @@ def _short(pairs: Sequence[tuple[Board, Ladder]]) -> str:
         "are faster than the solver that errs no more where one sample is asked for alone, by more than a tenth, and "
         f"{counts['batched']} in full batches. A network that errs less than every rung is set beside none."
     )
-    return "\n".join([f"## In short: {escaped(_device(pairs[0][1].machine))}", "", said, "", *_table(SUMMARY, rows), ""])
+    return "\n".join([f"## In short: {escaped(_device(pairs[0][1].machine))}", "", said, "", *plain_table(SUMMARY, rows), ""])
 
 
 def _simplest(board: Board) -> float:
@@ -83,12 +84,13 @@ def section(board: Board, ladder: Ladder) -> str:
     runs = _matched(board, ladder)
     lines = [f"## {escaped(board.heading)}", "", f"On {escaped(_device(ladder.machine))}, {_clock(ladder)}."]
     for way, title in WAYS.items():
-        lines += ["", f"### {title}", "", _said(runs, way), "", *_table(MODELS, [_model_cells(title, run, way) for title, run in runs])]
+        rows = [_model_cells(title, run, way) for title, run in runs]
+        lines += ["", f"### {title}", "", _said(runs, way), "", *plain_table(MODELS, rows)]
     front = {rung.name: rung for way in WAYS for rung in ladder.front(way)}
     rungs = sorted(front.values(), key=lambda rung: -rung.error)
     data = f"Training and validation data cost {seconds(ladder.generation_seconds)}: {ladder.generation}."
     about = escaped(f"Errors are means over {ladder.samples} test samples; interpolation: {ladder.interpolation}. {data}")
-    return "\n".join([*lines, "", "### The ladder", "", about, "", *_table(LADDER, [_rung_cells(rung) for rung in rungs]), ""])
+    return "\n".join([*lines, "", "### The ladder", "", about, "", *plain_table(LADDER, [_rung_cells(rung) for rung in rungs]), ""])
 
 
 def _clock(ladder: Ladder) -> str:
@@ -139,8 +141,3 @@ def _rung_cells(rung: Rung) -> tuple[str, ...]:
     own, about = "-" if rung.own_error is None else f"{rung.own_error:.3g}", "~" if rung.noisy else ""
     each = f"{about}{seconds(rung.batched.median)} ({rate(1 / rung.batched.median)})"
     return (rung.name, f"{rung.error:.3g}", own, f"{about}{seconds(rung.alone.median)}", each, str(rung.batch_size))
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = (heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows))
-    return ["| " + " | ".join(cells) + " |" for cells in lines]

@@ -5,7 +5,6 @@ machine: where a table has several, letters keep them apart.
 """
 
 import math
-import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from opbench.badge import Repeated
 from opbench.config import printable
 from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.rolled import ABOUT_ROLLED, ROLL_OUT, ROLLED, rolled_cell
-from opbench.leaderboard.words import METRIC, plain, probability, rate, seconds, spread
+from opbench.leaderboard.words import METRIC, aligned, plain, probability, rate, seconds, spread
+from opbench.markdown import escaped, plain_table
 from opbench.record import TOGETHER, Machine, Match, Record, Way
 from opbench.shelf import common
 from opbench.statistics import MIN_SEEDS, Comparison, Interval, compare, interval
@@ -45,7 +45,6 @@ ABOUT_BADGES = (
 )
 EACH_FIELD = "nrmse"
 ABOUT_HEADS = {EACH_FIELD: ABOUT_FIELDS, ROLL_OUT: ABOUT_ROLLED, "latency": ABOUT_COST, "verified": ABOUT_BADGES}
-MARKS = re.compile(r"[\\|`*]|!(?=\[)|\](?=[\[(:])|^#")  # what makes Markdown of a text; an underscore within a word does not
 ALWAYS = ("model", "loss", "parameters", "test", "ood", "finer", "training", "seeds", "diverged", "device")  # others where they are known
 
 
@@ -331,23 +330,15 @@ def _between(ends: Any) -> str:
 def markdown(board: Board, command: str) -> str:
     """The table with its heading, what was measured, the data's own error, and the command that printed it."""
     heads, body, _ = board.table
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *([escaped(c) for c in row] for row in body))]
     about = " ".join([ABOUT, *(words for head, words in ABOUT_HEADS.items() if head in heads)])
-    return "\n".join([f"## {escaped(board.heading)}", "", f"{about} Printed by `{command}`.", "", *lines, ""])
-
-
-def escaped(cell: str) -> str:
-    """Text that stays what it is: no end of a column, a row or a table, no link, picture, code or tag."""
-    return MARKS.sub(r"\\\g<0>", printable(cell)).replace("<", "&lt;")
+    return "\n".join([f"## {escaped(board.heading)}", "", f"{about} Printed by `{command}`.", "", *plain_table(heads, body), ""])
 
 
 def text(board: Board, mark: Record | None = None) -> str:
     """The table for a terminal; the row of the run `mark` is pointed at."""
     heads, body, whose = board.table
     lines = [("", *heads), *((">" if mark and own == _row_of(mark) else "", *row) for row, own in zip(body, whose, strict=True))]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    cells = ("  ".join(printable(c).ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
-    return "\n".join([printable(board.heading), *cells, ""])
+    return "\n".join([printable(board.heading), *aligned(lines), ""])
 
 
 def write(all_boards: Sequence[Board], folder: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """Numbers as tables say them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from opbench.config import printable
 from opbench.statistics import summarize
 
 METRIC = "relative_l2"  # that of the tables
@@ -28,6 +29,12 @@ def spread(found: Sequence[float]) -> str:
     """The standard deviation over seeds, from three on."""
     deviation = summarize(found).deviation
     return "" if deviation is None else f" ± {deviation:.1g}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines for a terminal, column below column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ("  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def probability(p: float) -> str:
