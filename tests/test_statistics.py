@@ -1,4 +1,4 @@
-"""Statistics over seeds, samples and tasks, against closed forms, scipy's own bootstrap and published examples."""
+"""Statistics over seeds, samples and tasks, against closed forms, scipy's own and published examples."""
 
 import math
 import subprocess
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from opbench.statistics import Interval, compare, interval, profiles, ranking, summarize
+from opbench.statistics import Interval, Ranking, compare, interval, profiles, ranking, summarize
 
 
 def errors(seeds, samples, rng, spread=0.1):
@@ -126,40 +126,55 @@ def test_errors_of_other_samples_are_not_compared():
 
 
 def test_the_critical_difference_is_that_of_demsars_table():
-    tasks = {f"task {i}": None for i in range(14)}
     rng = np.random.default_rng(8)
-    found = ranking({model: {task: float(rng.random()) for task in tasks} for model in "abcd"})
+    found = ranking([[{model: float(rng.random()) for model in "abcd"}] for _ in range(14)], "abcd")
     assert found.critical_difference == pytest.approx(2.569 * math.sqrt(4 * 5 / (6 * 14)), rel=1e-3)  # Demsar 2006: q = 2.569, CD = 1.25
-    assert found.tasks == 14
 
 
-def test_ranks_share_a_tie_and_put_a_diverged_run_last():
-    found = ranking({"a": {"x": 0.1, "y": 0.2}, "b": {"x": 0.1, "y": 0.1}, "c": {"x": None, "y": 0.3}, "d": {"x": math.inf, "y": 0.4}})
+@pytest.mark.parametrize("models", [3, 8, 30])
+def test_the_quantile_of_the_studentized_range_is_scipys(models):
+    names = [str(i) for i in range(models)]
+    found = ranking([[{}], [{}]], names).critical_difference
+    quantile = stats.studentized_range.ppf(0.95, models, np.inf)
+    assert found == pytest.approx(quantile / math.sqrt(2) * math.sqrt(models * (models + 1) / 12), rel=1e-6)
+
+
+def test_ranks_share_a_tie_and_put_a_run_that_diverged_or_is_missing_last():
+    found = ranking([[{"a": 0.1, "b": 0.1, "d": math.inf}], [{"a": 0.2, "b": 0.1, "c": 0.3, "d": 0.4}]], "abcd")
     assert found.ranks == {"a": 1.75, "b": 1.25, "c": 3.25, "d": 3.75}
 
 
+def test_tasks_on_the_same_data_count_once_together():
+    apart = [[{"a": 1.0, "b": 2.0, "c": 3.0}], [{"a": 2.0, "b": 1.0, "c": 3.0}]]
+    together = [[*apart[0] * 5], apart[1]]
+    assert ranking(together, "abc") == ranking(apart, "abc")
+
+
+def test_two_trainings_of_one_model_are_seldom_told_apart():
+    rng = np.random.default_rng(9)
+    wrong = 0
+    for _ in range(400):
+        found = ranking([[dict(zip("abcd", rng.lognormal(size=4), strict=True))] for _ in range(20)], "abcd")
+        wrong += max(found.ranks.values()) - min(found.ranks.values()) > found.critical_difference
+    assert wrong <= 0.07 * 400
+
+
 def test_ranks_do_not_depend_on_the_size_of_a_tasks_errors():
-    plain = {"a": {"x": 0.1, "y": 0.2, "z": 3.0}, "b": {"x": 0.2, "y": 0.1, "z": 4.0}, "c": {"x": 0.3, "y": 0.3, "z": 5.0}}
-    scaled = {model: {task: error * {"x": 1, "y": 1e6, "z": 1e-6}[task] for task, error in runs.items()} for model, runs in plain.items()}
-    assert ranking(plain) == ranking(scaled)
-    assert {m: p.factors for m, p in profiles(plain).items()} == {m: pytest.approx(p.factors) for m, p in profiles(scaled).items()}
+    plain = [{"a": 0.1, "b": 0.2, "c": 0.3}, {"a": 0.2, "b": 0.1, "c": 0.3}, {"a": 3.0, "b": 4.0, "c": 5.0}]
+    scaled = [{model: error * scale for model, error in errors.items()} for errors, scale in zip(plain, (1, 1e6, 1e-6), strict=True)]
+    assert ranking([plain], "abc") == ranking([scaled], "abc")
 
 
-def test_only_tasks_that_all_models_were_run_on_are_ranked():
-    found = ranking({"a": {"x": 0.1, "y": 0.2}, "b": {"x": 0.2}})
-    assert (found.tasks, found.ranks, found.critical_difference) == (1, {"a": 1.0, "b": 2.0}, None)
-    assert ranking({"a": {"x": 1.0}, "b": {"y": 1.0}}).tasks == 0
-    assert ranking({}).tasks == 0
-
-
-def test_models_that_are_alike_everywhere_are_not_tested():
-    assert ranking({model: {"x": 1.0, "y": 2.0} for model in "abc"}).p_value is None
+def test_no_difference_is_told_of_two_models_or_of_one_dataset():
+    assert ranking([[{"a": 1.0, "b": 2.0}], [{"a": 1.0, "b": 2.0}]], "ab") == Ranking({"a": 1.0, "b": 2.0}, None)
+    assert ranking([[{"a": 1.0, "b": 2.0, "c": 3.0}]], "abc").critical_difference is None
+    assert ranking([], "").ranks == {}
 
 
 def test_a_profile_counts_the_tasks_on_which_a_model_is_near_the_best():
     found = profiles({"a": {"x": 1.0, "y": 4.0, "z": 0.0}, "b": {"x": 2.0, "y": 1.0, "z": 1.0}, "c": {"x": None, "y": 1.5}})
-    assert [found["a"].within(factor) for factor in (1, 3.9, 4)] == [2 / 3, 2 / 3, 1]
-    assert [found["b"].within(factor) for factor in (1, 2, 1e9)] == [1 / 3, 2 / 3, 2 / 3]
+    assert [found["a"].within(factor) for factor in (1, 3.9, 4)] == [2, 2, 3]
+    assert [found["b"].within(factor) for factor in (1, 2, 1e9)] == [1, 2, 2]
     assert found["c"].factors == (1.5, math.inf, math.inf)
 
 

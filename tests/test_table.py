@@ -176,9 +176,11 @@ def test_the_overview_has_a_row_a_table_and_a_column_a_model_and_the_best_is_bol
     ]
     path = write_overview(boards(records), tmp_path)
     lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
-    assert lines[0] == "| task | scale | device | a | b | c |"
-    assert lines[2] == "| [burgers_1d/trajectory](burgers_1d.md) | full | cpu | **0.4** | - | - |"
-    assert lines[3] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | **0.2** | diverged |"
+    assert lines[0] == "| model | rank | tasks | best | ≤ 1.25 × | ≤ 2 × | ≤ 10 × |"
+    assert lines[2:5] == ["| a | 1.50 | 2 | 1 | 1 | 2 | 2 |", "| b | 1.75 | 1 | 1 | 1 | 1 | 1 |", "| c | 2.75 | 1 | 0 | 0 | 0 | 0 |"]
+    assert lines[5] == "| task | scale | device | a | b | c |"
+    assert lines[7] == "| [burgers_1d/trajectory](burgers_1d.md) | full | cpu | **0.4** | - | - |"
+    assert lines[8] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | **0.2** | diverged |"
 
 
 def test_the_overview_sets_the_losses_of_a_model_side_by_side_and_sums_the_time_up(tmp_path):
@@ -212,7 +214,7 @@ def test_losses_are_counted_against_the_data_task_by_task(tmp_path):
     text = write_overview(boards(records), tmp_path).read_text()
     lines = [line for line in text.partition("## By loss")[2].splitlines() if line.startswith("|")]
     assert lines[:3] == [
-        "| model, loss | tasks | less error | at most 1.5 times | over 10 times | diverged | median ratio |",
+        "| model, loss | tasks | &lt; 1 × | ≤ 1.5 × | > 10 × | diverged | median |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         "| a, physics | 5 | 1 | 2 | 1 | 1 | 2 |",
     ]

@@ -14,12 +14,17 @@ from opbench.leaderboard.rolled import ROLL_OUT, rolled
 from opbench.leaderboard.table import Board, diverged, is_plain, mean, saturated
 from opbench.markdown import escaped, plain_table, table
 from opbench.record import Record
+from opbench.statistics import Profile, Ranking, profiles, ranking
 
 ALL_TASKS = (
     "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings, trained by the data "
-    "under the task's budget. Lower is better; the best of a row is bold. Models that are more often near the best stand further left. "
+    "under the task's budget. Lower is better; the best of a row is bold. The best on average stand left. "
     "Mean, persistence and linear are no networks: they answer with the mean of the training data, with the initial state, and by least "
     "squares. \N{DAGGER}: within twice the data's own error, below which nothing is told apart."
+)
+RANKED = (
+    "Ranks are averages over datasets, a run that diverged or is missing the last; closer than {apart:.2g} they are not told apart "
+    "(Nemenyi, 5 %). Beside them, the number of tasks on which a model errs least, or at most so many times the least."
 )
 ROLLED_OUT = (
     "Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their "
@@ -27,7 +32,7 @@ ROLLED_OUT = (
 )
 BY_LOSS = (
     "The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read. "
-    "Ratios are of errors, to the same model trained by the data."
+    "In short: on how many tasks a model errs so many times what it does by the data, and the median."
 )
 BEHIND = (
     "A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the same records with "
@@ -35,7 +40,9 @@ BEHIND = (
 )
 SATURATED = " \N{DAGGER}"
 LOSSES = ("data", "physics", "both")
-AGAINST_DATA = ("model, loss", "tasks", "less error", "at most 1.5 times", "over 10 times", "diverged", "median ratio")
+WITHIN = (1.0, 1.25, 2.0, 10.0)  # times the least error of a task
+PLACES = ("model", "rank", "tasks", "best", *(f"≤ {factor:g} ×" for factor in WITHIN[1:]))
+AGAINST_DATA = ("model, loss", "tasks", "< 1 ×", "≤ 1.5 ×", "> 10 ×", "diverged", "median")
 Place = Callable[[Record], str | None]  # the column that a run stands in
 Error = Callable[[Sequence[Record]], float | None]  # of the runs of a configuration
 ON_TEST: Error = partial(mean, split="test")
@@ -68,17 +75,37 @@ class Overview:
         return {c for c, cell in cells.items() if cell.error == cells[first].error or (cell.saturated and cells[first].saturated)}
 
     @property
-    def errors(self) -> list[dict[str, float]]:
-        """Of each row, where they are finite."""
-        return [{column: cell.error for column, cell in cells.items() if cell.error < math.inf} for _, cells in self.rows]
+    def nearness(self) -> dict[str, Profile]:
+        """How near each column's errors are to the least one of their rows."""
+        return profiles({c: {str(i): cells[c].error for i, (_, cells) in enumerate(self.rows) if c in cells} for c in self.columns})
+
+    @property
+    def ranking(self) -> Ranking:
+        """Of the columns, over datasets."""
+        datasets: dict[str, list[dict[str, float]]] = {}
+        for board, cells in self.rows:
+            if cells:
+                datasets.setdefault(board.dataset, []).append({column: cell.error for column, cell in cells.items()})
+        return ranking([*datasets.values()], self.columns)
 
 
 def overviews(found: Sequence[Board]) -> list[Overview]:
     """All tasks; and roll-outs and losses, where records have them."""
     models = sorted({r.model for board in found for r in board.records if is_plain(r)})
     every = _overview("All tasks", ALL_TASKS, models, found, _plain, ON_TEST)
-    models.sort(key=partial(_standing, every.errors))
-    return [replace(every, columns=tuple(models)), *_rolled_out(found, models), *_by_loss(found, models)]
+    ranks, apart = every.ranking.ranks, every.ranking.critical_difference
+    models.sort(key=lambda model: (ranks[model], model))
+    about = ALL_TASKS if apart is None else f"{ALL_TASKS} {RANKED.format(apart=apart)}"
+    every = replace(every, about=about, columns=tuple(models))
+    return [replace(every, summary=(PLACES, *_places(every))), *_rolled_out(found, models), *_by_loss(found, models)]
+
+
+def _places(overview: Overview) -> Iterator[tuple[str, ...]]:
+    """Of each model: how it stands over all tasks."""
+    ranks = overview.ranking.ranks
+    for model, profile in overview.nearness.items():
+        counts = (sum(model in cells for _, cells in overview.rows), *map(profile.within, WITHIN))
+        yield model, f"{ranks[model]:.2f}", *map(str, counts)
 
 
 def _rolled_out(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview]:
@@ -118,12 +145,6 @@ def _loss(record: Record) -> str | None:
     return f"{record.model}, {record.loss}" if record.loss in LOSSES and not (record.changes or record.labels) else None
 
 
-def _standing(errors: Sequence[dict[str, float]], model: str) -> tuple[float, str]:
-    """Less the nearer a model's errors are to the best, all tasks weighing the same."""
-    nearness = (min(own.values()) / own[model] if own.get(model) else float(model in own) for own in errors)
-    return -sum(nearness), model
-
-
 def _overview(title: str, about: str, columns: Sequence[str], found: Sequence[Board], place: Place, error: Error) -> Overview:
     return Overview(title, about, tuple(columns), tuple((board, _cells(board, columns, place, error)) for board in found))
 
@@ -146,7 +167,7 @@ def _cells(board: Board, columns: Sequence[str], place: Place, error: Error) -> 
 def write_overview(all_boards: Sequence[Board], folder: Path) -> Path:
     """folder/README.md: every overview, and the time that all took."""
     first, *others = overviews(all_boards)
-    parts = ["# Leaderboards", "", first.about, "", BEHIND, "", *_markdown(first), "", _spent(all_boards), ""]
+    parts = ["# Leaderboards", "", first.about, "", BEHIND, "", *_summary(first), *_markdown(first), "", _spent(all_boards), ""]
     for other in others:
         parts += [f"## {other.title}", "", other.about, "", *_summary(other), *_markdown(other), ""]
     path = folder / "README.md"

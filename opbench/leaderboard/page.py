@@ -58,9 +58,7 @@ def render(records: Iterable[Record]) -> str:
     style, script = (raw(Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
     colours = {model: i for i, model in enumerate(sorted({r.model for board in found for r in board.records}))}
     first, *others = overviews(found)
-    front = element(
-        "section", element("h2", first.title), _overview(first, profiles(first.errors, first.columns, colours)), class_="overview"
-    )
+    front = element("section", element("h2", first.title), _overview(first, profiles(first.nearness, colours)), class_="overview")
     more = [element("details", element("summary", element("h2", other.title)), _overview(other), class_="overview") for other in others]
     body = element("body", _header(found), element("main", front, more, _controls(found), _sections(found, colours)), _footer())
     return document("opbench leaderboards", body, style, script)
@@ -94,8 +92,8 @@ def _overview(overview: Overview, figure: Markup | None = None) -> list[Markup |
     """What it is of, and a row for each board, with what is near the best and far from it told apart."""
     rows = [_overview_row(overview, row) for row in range(len(overview.rows))]
     every = _plain_table(overview.title, ("task", *overview.columns), rows)
-    summary = _summary(overview) if overview.summary else None
-    return [element("p", overview.about, " ", SHADES, class_="soft"), figure, summary, every]
+    about = element("p", overview.about, " ", SHADES, class_="soft")
+    return [element("div", about, _summary(overview) if overview.summary else None), figure, every]
 
 
 def _plain_table(title: str, heads: Iterable[str], rows: list[Markup]) -> Markup:

@@ -9,26 +9,24 @@ from opbench.leaderboard.markup import Markup, element
 from opbench.leaderboard.rolled import growth
 from opbench.leaderboard.table import diverged, mean, middle, name, spent
 from opbench.record import Record
-from opbench.statistics import profiles as nearness
+from opbench.statistics import Profile
 
 RATIO = 20.0  # where the performance profile ends
 Runs = Sequence[Record]
 
 
-def profiles(found: Sequence[Mapping[str, float]], models: Sequence[str], colours: Mapping[str, int]) -> Markup | None:
-    """Of each table's errors by model: on which part of the tables a model's is at most so many times the best (Dolan and Moré, 2002)."""
-    tables = [errors for errors in found if errors]
-    if len(tables) < 2:
+def profiles(found: Mapping[str, Profile], colours: Mapping[str, int]) -> Markup | None:
+    """By model: on which part of the tables its error is at most so many times the least (Dolan and Moré, 2002)."""
+    tables = max((len(profile.factors) for profile in found.values()), default=0)
+    if tables < 2:
         return None
     series = {}
-    for model, profile in nearness({model: {str(i): errors.get(model) for i, errors in enumerate(tables)} for model in models}).items():
-        points = [(factor, (i + 1) / len(tables)) for i, factor in enumerate(profile.factors) if factor <= RATIO]
+    for model, profile in found.items():
+        points = [(factor, (i + 1) / tables) for i, factor in enumerate(profile.factors) if factor <= RATIO]
         series[model] = [(1.0, 0.0), *points, (RATIO, points[-1][1] if points else 0.0)]
     x = Axis("error over the task's least error", 1.0, RATIO, LEFT, WIDTH - 16)
     y = Axis("part of the tasks", 0.0, 1.0, 278, 14, log=False)
-    words = (
-        f"How often a model is near the best: over {len(tables)} tables, the part on which its error is at most so many times the least. "
-    )
+    words = f"How often a model is near the best: over {tables} tables, the part on which its error is at most so many times the least. "
     more = "A run that diverged or is missing counts as never."
     return element(
         "div",
