@@ -176,8 +176,12 @@ def test_the_overview_has_a_row_a_table_and_a_column_a_model_and_the_best_is_bol
     ]
     path = write_overview(boards(records), tmp_path)
     lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
-    assert lines[0] == "| model | rank | tasks | best | ≤ 1.25 × | ≤ 2 × | ≤ 10 × |"
-    assert lines[2:5] == ["| a | 1.50 | 2 | 1 | 1 | 2 | 2 |", "| b | 1.75 | 1 | 1 | 1 | 1 | 1 |", "| c | 2.75 | 1 | 0 | 0 | 0 | 0 |"]
+    assert lines[0] == "| model | rank | best | ≤ 1.25 × | ≤ 2 × | ood | finer |"
+    assert lines[2:5] == [
+        "| a | 1.50 | 1 | 1 | 2 | 2 (2) | - |",
+        "| b | 1.75 | 1 | 1 | 1 | 2 (2) | - |",
+        "| c | 2.75 | 0 | 0 | 0 | - | - |",
+    ]
     assert lines[5] == "| task | scale | device | a | b | c |"
     assert lines[7] == "| [burgers_1d/trajectory](burgers_1d.md) | full | cpu | **0.4** | - | - |"
     assert lines[8] == "| [burgers_1d/trajectory](burgers_1d.md) | mini | cpu | 0.3 | **0.2** | diverged |"

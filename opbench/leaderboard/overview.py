@@ -12,36 +12,38 @@ from urllib.parse import quote
 from opbench.atomic import write_bytes
 from opbench.leaderboard.rolled import ROLL_OUT, rolled
 from opbench.leaderboard.table import Board, diverged, is_plain, mean, saturated
+from opbench.leaderboard.words import plain
 from opbench.markdown import escaped, plain_table, table
 from opbench.record import Record
 from opbench.statistics import Profile, Ranking, profiles, ranking
 
 ALL_TASKS = (
     "Mean relative L2 error on each task's test split, over samples and seeds, of models with their own settings, trained by the data "
-    "under the task's budget. Lower is better; the best of a row is bold. The best on average stand left. "
-    "Mean, persistence and linear are no networks: they answer with the mean of the training data, with the initial state, and by least "
-    "squares. \N{DAGGER}: within twice the data's own error, below which nothing is told apart."
+    "under the task's budget. Lower is better: the best of a row is bold, the best on average stand left. Mean, persistence and linear are "
+    "no networks: the mean of the training data, the initial state, and least squares. \N{DAGGER}: within twice the data's own error, "
+    "below which nothing is told apart."
 )
-RANKED = (
-    "Ranks are averages over datasets, a run that diverged or is missing the last; closer than {apart:.2g} they are not told apart "
-    "(Nemenyi, 5 %). Beside them, the number of tasks on which a model errs least, or at most so many times the least."
+STANDING = (
+    "Ranks are averages over datasets, where a run that diverged or is missing is the last{apart}. Then on how many tasks a model errs "
+    "least, or at most so many times the least; and what it errs on shifted inputs (ood) and at twice the points (finer) over what it errs "
+    "on test: the median and, in brackets, the most."
 )
+APART = "; those closer than {:.2g} are not told apart (Nemenyi, 5 %)"
 ROLLED_OUT = (
     "Of the step tasks, whose errors above are of one step: mean relative L2 error at the last stored time, of the same models fed their "
     "own output from the first one on."
 )
-BY_LOSS = (
-    "The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read. "
-    "In short: on how many tasks a model errs so many times what it does by the data, and the median."
-)
+BY_LOSS = "The same models trained by the data, by the task's equation alone (physics, which reads no label) and by both, all labels read."
+OVER_DATA = "On how many tasks a model errs so many times what it does by the data, and the median."
 BEHIND = (
     "A row behind each task's link says more: other splits, spread, cost, machine. [index.html](index.html) shows the same records with "
     "plots. All is rendered from `records/` by `opbench table` and `opbench page`, never edited."
 )
 SATURATED = " \N{DAGGER}"
 LOSSES = ("data", "physics", "both")
-WITHIN = (1.0, 1.25, 2.0, 10.0)  # times the least error of a task
-PLACES = ("model", "rank", "tasks", "best", *(f"≤ {factor:g} ×" for factor in WITHIN[1:]))
+WITHIN = (1.0, 1.25, 2.0)  # times the least error of a task
+SHIFTED = ("ood", "finer")
+PLACES = ("model", "rank", "best", *(f"≤ {factor:g} ×" for factor in WITHIN[1:]), *SHIFTED)
 AGAINST_DATA = ("model, loss", "tasks", "< 1 ×", "≤ 1.5 ×", "> 10 ×", "diverged", "median")
 Place = Callable[[Record], str | None]  # the column that a run stands in
 Error = Callable[[Sequence[Record]], float | None]  # of the runs of a configuration
@@ -58,12 +60,14 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Overview:
-    """A row for each board, with the cells of those columns that it has; summary: a smaller table above them, its heads first."""
+    """A row for each board, with the cells of those columns that it has; summary: a smaller table above them, its heads first; short: what
+    that says."""
 
     title: str
     about: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Board, dict[str, Cell]], ...]
+    short: str = ""
     summary: tuple[Sequence[str], ...] = ()
 
     def best(self, row: int) -> set[str]:
@@ -95,17 +99,29 @@ def overviews(found: Sequence[Board]) -> list[Overview]:
     every = _overview("All tasks", ALL_TASKS, models, found, _plain, ON_TEST)
     ranks, apart = every.ranking.ranks, every.ranking.critical_difference
     models.sort(key=lambda model: (ranks[model], model))
-    about = ALL_TASKS if apart is None else f"{ALL_TASKS} {RANKED.format(apart=apart)}"
-    every = replace(every, about=about, columns=tuple(models))
-    return [replace(every, summary=(PLACES, *_places(every))), *_rolled_out(found, models), *_by_loss(found, models)]
+    every = replace(every, columns=tuple(models))
+    short = STANDING.format(apart=APART.format(apart) if apart else "")
+    return [replace(every, short=short, summary=(PLACES, *_places(every))), *_rolled_out(found, models), *_by_loss(found, models)]
 
 
 def _places(overview: Overview) -> Iterator[tuple[str, ...]]:
     """Of each model: how it stands over all tasks."""
-    ranks = overview.ranking.ranks
+    ranks, boards = overview.ranking.ranks, [board for board, _ in overview.rows]
+    shifted = [_overview("", "", overview.columns, boards, _plain, partial(mean, split=split)) for split in SHIFTED]
     for model, profile in overview.nearness.items():
-        counts = (sum(model in cells for _, cells in overview.rows), *map(profile.within, WITHIN))
-        yield model, f"{ranks[model]:.2f}", *map(str, counts)
+        grown = (_ratios(_errors(other, model), _errors(overview, model)) for other in shifted)
+        said = (f"{plain(median(ratios), 3)} ({plain(max(ratios), 3)})" if ratios else "-" for ratios in grown)
+        yield model, f"{ranks[model]:.2f}", *map(str, map(profile.within, WITHIN)), *said
+
+
+def _errors(overview: Overview, column: str) -> list[float | None]:
+    """Row by row."""
+    return [cells[column].error if column in cells else None for _, cells in overview.rows]
+
+
+def _ratios(own: Sequence[float | None], other: Sequence[float | None]) -> list[float]:
+    """Where both are known, and the other is neither zero nor infinite."""
+    return [a / b for a, b in zip(own, other, strict=True) if a is not None and b is not None and 0 < b < math.inf]
 
 
 def _rolled_out(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview]:
@@ -120,15 +136,14 @@ def _by_loss(found: Sequence[Board], models: Sequence[str]) -> Iterator[Overview
         heads = [f"{model}, {loss}" for model in [*models, *sorted(set().union(*others) - set(models))] for loss in LOSSES]
         there = {_loss(r) for board, names in zip(found, others, strict=True) for r in board.records if r.model in names}
         overview = _overview("By loss", BY_LOSS, [head for head in heads if head in there], compared, _loss, ON_TEST)
-        yield replace(overview, summary=(AGAINST_DATA, *_against_data(overview)))
+        yield replace(overview, short=OVER_DATA, summary=(AGAINST_DATA, *_against_data(overview)))
 
 
 def _against_data(overview: Overview) -> Iterator[tuple[str, ...]]:
     """Of each model and loss but the data: on how many tasks its errors are how many times those of the data."""
     for column in overview.columns:
         data = f"{column.rpartition(', ')[0]}, {LOSSES[0]}"
-        pairs = [(cells[column].error, cells[data].error) for _, cells in overview.rows if {column, data} <= cells.keys()]
-        ratios = [own / of_data for own, of_data in pairs if 0 < of_data < math.inf]
+        ratios = _ratios(_errors(overview, column), _errors(overview, data))
         if column == data or not ratios:
             continue
         diverged = ratios.count(math.inf)
@@ -186,7 +201,7 @@ def _spent(all_boards: Sequence[Board]) -> str:
 
 
 def _summary(overview: Overview) -> list[str]:
-    return [*plain_table(overview.summary[0], overview.summary[1:]), ""] if overview.summary else []
+    return [overview.short, "", *plain_table(overview.summary[0], overview.summary[1:]), ""] if overview.summary else []
 
 
 def _markdown(overview: Overview) -> list[str]:

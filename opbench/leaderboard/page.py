@@ -103,10 +103,10 @@ def _plain_table(title: str, heads: Iterable[str], rows: list[Markup]) -> Markup
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
 
 
-def _summary(overview: Overview) -> Markup:
+def _summary(overview: Overview) -> list[Markup]:
     heads, *rows = overview.summary
     cells = [element("tr", element("th", row[0], scope="row"), [element("td", cell) for cell in row[1:]]) for row in rows]
-    return _plain_table(f"{overview.title}, in short", heads, cells)
+    return [element("p", overview.short, class_="soft"), _plain_table(f"{overview.title}, in short", heads, cells)]
 
 
 def _overview_row(overview: Overview, row: int) -> Markup:
