@@ -3,19 +3,16 @@
 import copy
 import dataclasses
 import inspect
-import sys
-import traceback
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from opbench.config import build
-from opbench.errors import ModelError, OpbenchError
+from opbench.errors import ModelError
 from opbench.find import find, known
-from opbench.model import OperatorModel, Spec
+from opbench.model import OperatorModel, Spec, coordinates, told
 
 FILLED: Mapping[str, Callable[[Spec], Any]] = {  # parameters of a plain module's constructor, by name
     "spec": lambda spec: spec,
@@ -47,7 +44,7 @@ def build_model(model: str | type, spec: Spec, settings: Mapping[str, Any]) -> O
         if not dataclasses.is_dataclass(getattr(cls, "Config", None)):
             raise ModelError(f"{label}: expected a frozen dataclass named Config in the class, found none; write one, it may be empty")
         config = build(cls.Config, settings, label)
-        with _told(label, cls):
+        with told(label, cls):
             built = cls(spec, config)
     else:
         built = Plain(spec, cls, settings)
@@ -69,17 +66,19 @@ class Plain(OperatorModel):
 
     def __init__(self, spec: Spec, cls: type[nn.Module], settings: Mapping[str, Any]):
         super().__init__(spec, dict(settings))
-        self.label = cls.__name__
         self.one_resolution = getattr(cls, "one_resolution", OperatorModel.one_resolution)
         self.learning_rate = getattr(cls, "learning_rate", OperatorModel.learning_rate)
         arguments = _arguments(cls, spec, settings)
-        with _told(self.label, cls):
+        with told(cls.__name__, cls):
             self.net = cls(**arguments)
         self.wants_coords = _wants_coords(self.net)
 
     def forward(self, given: Tensor, coords: Tensor) -> Tensor:
-        with _told(self.label, type(self.net)):
-            return self.net(given, coords) if self.wants_coords else self.net(given)
+        return self.net(given, coords) if self.wants_coords else self.net(given)
+
+    @property
+    def written(self) -> type:
+        return type(self.net)
 
 
 def _arguments(cls: type[nn.Module], spec: Spec, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,26 +111,11 @@ def _wants_coords(net: nn.Module) -> bool:
     return len(parameters) > 1 and (parameters[1].name == "coords" or parameters[1].default is inspect.Parameter.empty)
 
 
-@contextmanager
-def _told(label: str, cls: type):
-    """Errors inside a model's code as one line that says which, and where in the file of `cls`."""
-    try:
-        yield
-    except OpbenchError:
-        raise
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-        place = ([frame for frame in frames if frame.filename == file] or frames)[-1]
-        text = " ".join(str(error).split())
-        raise ModelError(f"{label}: {type(error).__name__}: {text} ({place.filename}:{place.lineno})") from error
-
-
 def _try(model: OperatorModel, spec: Spec, label: str) -> None:
     """Run `model` on random samples, as in evaluation and as in training; leaves random numbers and running statistics as they were."""
-    coords = torch.stack([torch.as_tensor(x, dtype=torch.get_default_dtype()) for x in spec.grid.mesh()], -1)
+    coords = coordinates(spec.grid, torch.get_default_dtype())
     expected, kept = (SAMPLES, spec.out_channels, *spec.grid.shape), copy.deepcopy(dict(model.named_buffers()))
-    with torch.random.fork_rng(devices=[]), torch.enable_grad(), _told(label, type(model)):
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), told(label, model.written):
         for training in (False, True):
             answer = model.train(training)(torch.randn(SAMPLES, spec.in_channels, *spec.grid.shape), coords)
             got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
@@ -143,6 +127,9 @@ def _try(model: OperatorModel, spec: Spec, label: str) -> None:
                 raise ModelError(f"{label}: expected real numbers, got {answer.dtype}; return the dtype of the input")
             if any(p.requires_grad for p in model.parameters()) and not answer.requires_grad:
                 raise ModelError(f"{label}: its output does not depend on its parameters in a way that can be trained; do not detach it")
+            if answer.requires_grad:
+                answer.square().mean().backward()
+    model.zero_grad()
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             if name in kept and buffer.shape == kept[name].shape:

@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from opbench.boundary import Dirichlet, conditions, homogeneous
 from opbench.errors import OpbenchError
 from opbench.generation import Report
 from opbench.grid import Grid
+from opbench.interpolation import to_grid
 from opbench.ladder import Ladder, Rung
 from opbench.metrics import relative_l2
 from opbench.pde import ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.provenance import commit, machine, versions
 from opbench.record import Machine, Scheme, rung_name
-from opbench.regrid import interpolation
 from opbench.samples import as_solved, draw, laws, solve_block
 from opbench.solver import Posed, Solution, compute, differences, pose
 from opbench.solver.direct import Factors
@@ -56,9 +57,14 @@ class Method:
     tolerances: tuple[float | None, ...]
 
 
-def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, report: Report | None = None) -> Ladder:
-    """Measure the ladder of a task that the solver made, from its splits: half a minute to some minutes for a mini scale."""
+def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, report: Report | None = None) -> Ladder | None:
+    """Measure the ladder of a task that the solver made, from its splits: half a minute to some minutes for a mini scale.
+
+    None where the data were solved on too few points for a coarser grid. Raises OpbenchError where no rung can be solved.
+    """
     course = Course(chosen, splits["test"], device)
+    if not course.grids():
+        return None
     tries, left_out = _tries(course, report)
     near = [attempt for attempt in tries if _may_be_cheapest(attempt, tries)]
     rungs = []
@@ -89,6 +95,14 @@ def climb(chosen: Problem, splits: Mapping[str, StoredSplit], device: str, repor
     )
     kept = {rung.name for way in ("alone", "batched") for rung in ladder.front(way)}
     return ladder.model_copy(update={"rungs": tuple(rung for rung in rungs if rung.name in kept)})
+
+
+class Start(NamedTuple):
+    """What the rungs of one grid share: the solver's inputs there, and the way from answers on it to the task's points."""
+
+    grid: Grid
+    inputs: dict[str, np.ndarray]
+    to_task: Callable[[Tensor], Tensor]
 
 
 class Course:
@@ -126,9 +140,8 @@ class Course:
         """The ladder's grids, coarse to fine: all coarser than the data were solved on."""
         found = []
         for part in PARTS:
-            cells = [round(part * (n if wraps else n - 1)) for n, wraps in zip(self.grid.shape, self.grid.periodic, strict=True)]
-            finest = (n if wraps else n - 1 for n, wraps in zip(self.plan.solve_grid.shape, self.grid.periodic, strict=True))
-            if min(cells) >= FEWEST_CELLS and all(2 * m <= n for m, n in zip(cells, finest, strict=True)):
+            cells = [round(part * n) for n in self.grid.cells]
+            if min(cells) >= FEWEST_CELLS and all(2 * m <= n for m, n in zip(cells, self.plan.solve_grid.cells, strict=True)):
                 points = tuple(m if wraps else m + 1 for m, wraps in zip(cells, self.grid.periodic, strict=True))
                 found.append(self.recipe.domain.grid(points))
         return found
@@ -147,6 +160,9 @@ class Course:
         found = [Method("finite_difference", lower, TOLERANCES) for lower in orders]
         return [*found, Method("spectral", None, TOLERANCES)] if all(self.grid.periodic) else found
 
+    def start(self, grid: Grid) -> Start:
+        return Start(grid, self.inputs(grid), to_grid(grid, self.grid, self.smooth, self.device))
+
     def inputs(self, grid: Grid) -> dict[str, np.ndarray]:
         """What the solver is given on `grid`, sample by sample; coefficients that do not differ once."""
         plan, frames = self.plan, self.split.pairs
@@ -157,7 +173,7 @@ class Course:
         found = {name: values[trajectories] if name in random else values[:1] for name, values in drawn.items()}
         if self.kind == "step":
             place = {channel.field: i for i, channel in enumerate(self.chosen.spec.inputs)}
-            resample = interpolation(self.grid, grid, self.smooth)
+            resample = to_grid(self.grid, grid, self.smooth)
             for field in self.recipe.unknowns:
                 found[field.name] = resample(self.given[:, place[field.name]]).numpy()
         return found
@@ -178,10 +194,10 @@ class Course:
 class Attempt:
     """A rung before it is timed."""
 
-    def __init__(self, course: Course, grid: Grid, inputs: dict[str, np.ndarray], method: Method, tolerance: float | None):
-        self.course, self.grid, self.inputs, self.method, self.tolerance = course, grid, inputs, method, tolerance
-        self.name = rung_name(method.scheme, method.order, grid.shape, tolerance)
-        self.to_task = interpolation(grid, course.grid, course.smooth, course.device)
+    def __init__(self, course: Course, start: Start, method: Method, tolerance: float | None):
+        self.course, self.method, self.tolerance = course, method, tolerance
+        self.grid, self.inputs, self.to_task = start
+        self.name = rung_name(method.scheme, method.order, self.grid.shape, tolerance)
         self.system: Semidiscrete | None = None
 
     def try_out(self) -> None:
@@ -288,11 +304,11 @@ def _tries(course: Course, report: Report | None) -> tuple[list[Attempt], dict[s
     grids = course.grids()
     slow: set[Method] = set()
     for number, grid in enumerate(grids, 1):
-        inputs = course.inputs(grid)
+        start = course.start(grid)
         for method in (method for method in course.methods() if method not in slow):
             best, answers = float("inf"), 0
             for tolerance in method.tolerances:
-                attempt = Attempt(course, grid, inputs, method, tolerance)
+                attempt = Attempt(course, start, method, tolerance)
                 try:
                     attempt.try_out()
                 except OpbenchError as error:
@@ -310,7 +326,7 @@ def _tries(course: Course, report: Report | None) -> tuple[list[Attempt], dict[s
         if report is not None:
             report("solver ladder, errors", number, len(grids))
     if not tries:
-        raise OpbenchError(f"{course.chosen.name}: no rung of the solver ladder was solved: {next(iter(left_out.values()), 'no grid')}")
+        raise OpbenchError(f"{course.chosen.name}: no rung of the solver ladder was solved: {next(iter(left_out.values()))}")
     return tries, left_out
 
 

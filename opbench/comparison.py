@@ -62,6 +62,8 @@ def contests(
     A record is taken where its fingerprint is the one that the run would have, and the device is of the same kind.
     options: as in `evaluate`. Raises OpbenchError and its kinds, before anything is trained where a model does not fit a task.
     """
+    if not tasks:
+        raise ConfigError("tasks: expected one or more, got none; name datasets, or dataset/kind")
     if model in against and not settings:
         raise ConfigError(f"against: expected other models than {model}, or settings of its own to set it apart; got it itself")
     models = [(model, settings or {}), *((other, {}) for other in dict.fromkeys(against))]
@@ -69,7 +71,7 @@ def contests(
     wanted = {
         task: [_wanted(name, own, task, seeds, known) for name, own in models] for task in tasks
     }  # of all tasks before the first training
-    held = {(r.fingerprint, _device(r)): r for r in shelf(shipped(), Path(out) / "records").records}
+    held = {(r.fingerprint, r.machine.kind): r for r in shelf(shipped(), Path(out) / "records").records}
     found = []
     for task, keys in wanted.items():
         mine, *others = (
@@ -87,10 +89,6 @@ def _wanted(model: str | type, settings: Mapping[str, Any], task: str, seeds: in
     first = next(plans)
     alike = not any(p.requires_grad for p in first.operator.parameters())
     return [(plan.identity, plan.place) for plan in ([first] if alike else [first, *plans])]
-
-
-def _device(record: Record) -> str:
-    return record.machine.device.partition(":")[0]
 
 
 def text(held: Contest) -> str:
@@ -141,9 +139,9 @@ def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
     )
 
 
-def _against(mine: Runs, others: Runs, split: str = "test", metric: str = METRIC) -> Comparison | None:
+def _against(mine: Runs, others: Runs, metric: str = METRIC) -> Comparison | None:
     """None where fewer than three seeds, one that diverged, or other samples leave nothing to say."""
-    tables = [errors(runs, split, metric) for runs in (mine, others)]
+    tables = [errors(runs, "test", metric) for runs in (mine, others)]
     return compare(*tables) if len({len(row) for table in tables for row in table}) == 1 else None
 
 
@@ -191,9 +189,9 @@ def weaknesses(held: Contest) -> list[str]:
     return [*_worst(held), *_splits(held), *_metrics(held), *_rollouts(held)]
 
 
-def by_sample(runs: Runs, split: str = "test", metric: str = METRIC) -> list[float]:
-    """Each sample's error, the mean over the seeds that did not diverge; infinite where one is."""
-    rows = [r.per_sample[split][metric] for r in runs if r.status != "diverged" and metric in r.per_sample.get(split, {})]
+def by_sample(runs: Runs) -> list[float]:
+    """Each test sample's error, the mean over the seeds that did not diverge; infinite where one is."""
+    rows = [r.per_sample["test"][METRIC] for r in runs if r.status != "diverged" and METRIC in r.per_sample.get("test", {})]
     return [numbers.fmean(float("inf") if value is None else value for value in column) for column in zip(*rows, strict=True)]
 
 
@@ -258,11 +256,13 @@ def _rollouts(held: Contest) -> list[str]:
 def summary(records: Sequence[Record], others: Sequence[Record]) -> str:
     """New runs of one model against the stored ones of the same table and device that have the task's own budget."""
     first = records[0]
-    rivals: dict[str, dict[int, Record]] = {}
+    found: dict[str, dict[int, Record]] = {}
     for record in sorted(others, key=lambda r: r.date):
         if _table(record) == _table(first) and record.configuration != first.configuration and is_plain(record):
-            rivals.setdefault(_apart(record, first), {})[record.seed] = record
-    held = Contest(first.task, first.scale, tuple(records), {name: tuple(runs.values()) for name, runs in sorted(rivals.items())}, 0)
+            found.setdefault(record.configuration, {})[record.seed] = record
+    newest = sorted(found.values(), key=lambda runs: max(r.date for r in runs.values()))
+    rivals = {_apart(next(iter(runs.values())), first): tuple(runs.values()) for runs in newest}  # of several states of a file the last
+    held = Contest(first.task, first.scale, tuple(records), dict(sorted(rivals.items())), 0)
     return "\n".join([verdict(held), *caveats(held), *weaknesses(held)])
 
 
@@ -275,4 +275,4 @@ def _apart(rival: Record, record: Record) -> str:
 
 
 def _table(record: Record) -> tuple[Any, ...]:
-    return record.task, record.task_version, record.scale, record.data_fingerprint, _device(record)
+    return record.task, record.task_version, record.scale, record.data_fingerprint, record.machine.kind

@@ -17,6 +17,7 @@ from opbench.find import known
 T = TypeVar("T")
 Name = Annotated[str, Field(max_length=50, pattern=r"^\w[\w.+ -]*$")]  # a file's below a folder, no path out of it, and no markup
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, which a dataset's table would stand in the place of
 LARGEST = 1 << 26  # bytes of a JSON file that is read; a record of 10,000 samples has a tenth
 PYTHON = {"True": True, "False": False, "None": None}
 TOLD = 20  # faults of one value; what is wrong in more places is another kind of file

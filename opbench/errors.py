@@ -37,3 +37,8 @@ class Interrupted(OpbenchError):
     """A run that the user stopped; says how to go on. Exits with code 130, the shell's 128 + SIGINT."""
 
     exit_code = 130
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory did not suffice; torch has no class of its own for that of the CPU."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error))

@@ -11,7 +11,7 @@ from opbench.atomic import locked
 from opbench.build import build_model
 from opbench.climb import climb
 from opbench.cost import cost_of
-from opbench.errors import ConfigError, ModelError
+from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.finetune import finetuned_scores
 from opbench.generation import Report
 from opbench.losses import Loss
@@ -79,10 +79,18 @@ def evaluate(
         about = run.about | about_files(run.chosen, splits) | _about_outcome(outcome) | scored
         record = Record(**about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(place.weights))
         kept = kept_beside(record, network, splits["test"], run)
+        untimed = None
         if cost:
-            record = timed(record, network, splits, run, Path(out) / "solvers", compiled, report)
+            try:
+                record = timed(record, network, splits, run, Path(out) / "solvers", compiled, report)
+            except (OpbenchError, MemoryError, RuntimeError) as error:
+                untimed = error
         path = save(record, Path(out) / "records", place.name)
     specimens.write(path.with_suffix(specimens.SUFFIX), kept)
+    if untimed is not None:
+        raise OpbenchError(
+            f"cost was not measured: {untimed}; the record is kept without it, and `opbench rescore {path} --cost` adds it"
+        ) from untimed
     return record
 
 
@@ -111,7 +119,7 @@ def timed(
 def _matched(
     chosen: Problem, splits: Mapping[str, Split], record: Record, cost: Cost, folder: Path, report: Report | None
 ) -> Matched | None:
-    """The solver that errs as much as the record's model; None where data have no solver, or the model no error."""
+    """The solver that errs as much as the record's model; None where data have no solver, or too few points, or the model no error."""
     error = record.scores.get("test", {}).get("relative_l2")
     stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
     if error is None or not stored:
@@ -121,6 +129,8 @@ def _matched(
         found = ladder.ladder_for(ladder.read_ladders(ladder.shipped(), folder), wanted)
         if found is None:
             found = climb(chosen, stored, record.machine.device, report)
+            if found is None:
+                return None
             ladder.save(found, folder)
     training = record.seconds["training_cpu" if cost.clock == "processor" else "training_wall"]
     return ladder.matched(found, error, cost, training)

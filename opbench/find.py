@@ -26,6 +26,12 @@ def names(room: str) -> list[str]:
     return sorted(path.stem for path in (PACKAGE / room).glob("*.py") if not path.stem.startswith("_"))
 
 
+def shipped(folder: str, checkout: str) -> Path:
+    """What comes with opbench beside its code: the wheel's copy, or the checkout's folder."""
+    copy = PACKAGE / "shipped" / folder
+    return copy if copy.is_dir() else PACKAGE.parent / checkout
+
+
 def summary(room: str, name: str) -> str:
     """First docstring line of a room's file, read without importing it."""
     docstring = ast.get_docstring(ast.parse((PACKAGE / room / f"{name}.py").read_text(encoding="utf-8"))) or ""

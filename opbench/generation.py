@@ -21,16 +21,16 @@ import numpy as np
 
 from opbench.atomic import locked, sweep
 from opbench.errors import ConfigError, DataError, OpbenchError
-from opbench.helpers import cores, helpers
 from opbench.layout import Header
 from opbench.parts import Job, Parts, blocks_of, floor_of, jobs
 from opbench.provenance import commit, resolve_device, versions
 from opbench.recipe import SPLITS, Plan, Recipe, load_recipe, plan
 from opbench.samples import STEPS, draw, error_floor, laws, solve_block, stored_grid
-from opbench.stats import write_stats
 from opbench.store import Stored, write
 from opbench.threads import one_thread
 from opbench.version import __version__
+from opbench.well_stats import write_stats
+from opbench.workers import cores, processes
 
 FLOOR = "opbench floor"  # instead of a block's fields; no field's name holds a blank
 PATIENCE = 2.0  # seconds of solving before other processes are started, which takes them about as long
@@ -188,7 +188,7 @@ class Shard:
 def _solve_all(shard: Shard, report: Report | None, workers: int) -> None:
     """Do what is left of a shard, with the help of other processes where it takes long."""
     begun, helped, told = monotonic(), workers == 1, Counter()
-    with helpers() as start:
+    with processes() as start:
         while left := shard.left():
             _tell(shard, left, told, report)
             if not helped and len(left) > 1 and monotonic() - begun > PATIENCE:

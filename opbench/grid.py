@@ -1,5 +1,6 @@
 """Uniform tensor-product grids: n points without the end point on periodic axes, nodes with both ends on bounded ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -48,10 +49,14 @@ class Grid:
         return len(self.axes)
 
     @cached_property
+    def cells(self) -> tuple[int, ...]:
+        """Between the points, per axis; a periodic one's last cell ends at its first point."""
+        return tuple(n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
+
+    @cached_property
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring points, per axis."""
-        cells = (n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
-        return tuple((high - low) / m for low, high, m in zip(self.lower, self.upper, cells, strict=True))
+        return tuple((high - low) / m for low, high, m in zip(self.lower, self.upper, self.cells, strict=True))
 
     def coordinates(self) -> tuple[np.ndarray, ...]:
         """Positions along each axis, float64."""
@@ -63,29 +68,28 @@ class Grid:
 
     def refine(self, factor: int) -> "Grid":
         """The grid with `factor` times the cells: it holds every point of this one."""
-        shape = (n * factor if wraps else (n - 1) * factor + 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
-        return Grid(self.axes, tuple(shape), self.lower, self.upper, self.periodic)
+        return self._of([m * factor for m in self.cells])
 
     def coarsen(self, factor: int) -> "Grid":
         """The grid of every `factor`-th point; raises OpbenchError where the cells are no multiple of it, or too few."""
-        cells = [n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True)]
-        if any(m % factor or m < 2 * factor for m in cells):
-            raise OpbenchError(f"grid: {self.shape} points make {tuple(cells)} cells, of which {factor} cannot be joined into one each")
-        shape = (m // factor if wraps else m // factor + 1 for m, wraps in zip(cells, self.periodic, strict=True))
-        return Grid(self.axes, tuple(shape), self.lower, self.upper, self.periodic)
+        if any(m % factor or m < 2 * factor for m in self.cells):
+            raise OpbenchError(f"grid: {self.shape} points make {self.cells} cells, of which {factor} cannot be joined into one each")
+        return self._of([m // factor for m in self.cells])
+
+    def _of(self, cells: Sequence[int]) -> "Grid":
+        """The grid of so many cells on this domain."""
+        shape = tuple(m if wraps else m + 1 for m, wraps in zip(cells, self.periodic, strict=True))
+        return Grid(self.axes, shape, self.lower, self.upper, self.periodic)
 
     def middles(self) -> "Middles":
         """The middles of the cells between this grid's points."""
-        cells = (n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
-        return Middles(self.axes, tuple(cells), self.lower, self.upper, self.periodic)
+        return Middles(self.axes, self.cells, self.lower, self.upper, self.periodic)
 
     def restrict(self, values: Any, coarse: "Grid") -> Any:
         """`values` (..., *shape) at the points of `coarse`, exactly; raises OpbenchError where those are not points of this grid."""
-        factors = [
-            (n if wraps else n - 1) // (m if wraps else m - 1) for n, m, wraps in zip(self.shape, coarse.shape, self.periodic, strict=True)
-        ]
-        expected = [m * f if wraps else (m - 1) * f + 1 for m, f, wraps in zip(coarse.shape, factors, self.periodic, strict=True)]
-        if tuple(expected) != self.shape or (coarse.lower, coarse.upper, coarse.periodic) != (self.lower, self.upper, self.periodic):
+        factors = [n // m for n, m in zip(self.cells, coarse.cells, strict=True)]
+        expected = tuple(m * factor for m, factor in zip(coarse.cells, factors, strict=True))
+        if expected != self.cells or (coarse.lower, coarse.upper, coarse.periodic) != (self.lower, self.upper, self.periodic):
             raise OpbenchError(f"grid: {coarse.shape} is no coarsening of {self.shape} on this domain; choose a whole factor of its cells")
         return values[(..., *(slice(None, None, factor) for factor in factors))]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from opbench import find
 from opbench.atomic import write_bytes
 from opbench.config import Frozen, Sha256, fingerprint, read_json, validate_json
 from opbench.errors import ConfigError, DataError, OpbenchError
-from opbench.find import PACKAGE
 from opbench.record import Clock, Cost, Count, Date, Error, Label, Machine, Match, Matched, Positive, Scale, Scheme, Spread, Way, rung_name
 
 VERSION = 1  # raised by any change of the solver or of the measurement that moves a ladder's seconds or errors
@@ -164,9 +164,8 @@ def save(ladder: Ladder, folder: Path) -> Path:
 
 
 def shipped() -> Path:
-    """Where the ladders that come with opbench lie: the wheel's copy, or the checkout's leaderboards/solvers."""
-    copy = PACKAGE / "shipped" / "solvers"
-    return copy if copy.is_dir() else PACKAGE.parent / "leaderboards" / "solvers"
+    """Where the ladders that come with opbench lie."""
+    return find.shipped("solvers", "leaderboards/solvers")
 
 
 def stored(*folders: Path) -> tuple[list[Ladder], list[OpbenchError]]:

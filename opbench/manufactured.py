@@ -72,7 +72,7 @@ class Manufactured:
         given = coefficients(pde, axes, coords)
         self.names = [field.name for field in unknowns]
         self.given = {name: value.detach() for name, value in given.items()}
-        self.exact = [part.detach() for part in parts(act(pde)(self._passed(states), given, d))]
+        self.exact = [part.detach() for part in parts(act(pde)(self._passed(states), given, d), self.names)]
         self.states = [state.detach() for state in states]
 
     def _passed(self, states: Sequence[Any]) -> Any:
@@ -82,7 +82,7 @@ class Manufactured:
         """What the equation gives where `d` differentiates."""
         return [
             part.values if isinstance(part, FourierField) else part
-            for part in parts(act(self.pde)(self._passed(self.states), self.given, d))
+            for part in parts(act(self.pde)(self._passed(self.states), self.given, d), self.names)
         ]
 
     def deviation(self, d: Derivatives) -> float:
@@ -99,8 +99,9 @@ def act(pde: PDE) -> Callable[..., Any]:
     return pde.residual
 
 
-def parts(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, Mapping) else [value]
+def parts(made: Any, unknowns: Sequence[str]) -> list[Any]:
+    """What an equation made of its unknowns, in their order."""
+    return [made[name] for name in unknowns] if len(unknowns) > 1 else [made]
 
 
 def observed(sizes: Sequence[int], errors: Sequence[float]) -> list[float]:
@@ -126,7 +127,7 @@ def bounded_error(equation: type[PDE], dims: int, kind: str, order: int, cells: 
     states = [0.6 + 0.15 * wave(fine, 5 + i) for i in range(len(unknowns))]
     named = {field.name: state for field, state in zip(unknowns, states, strict=True)}
     given = coefficients(equation(), axes, coords)
-    forces = parts(act(equation())(states[0] if len(states) == 1 else named, given, d))
+    forces = parts(act(equation())(states[0] if len(states) == 1 else named, given, d), [*named])
     boundary = {
         axis: tuple({n: _condition(kind, s, d, axis, place, end) for n, s in named.items()} for end in (0, 1))
         for place, axis in enumerate(axes)

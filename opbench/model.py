@@ -1,13 +1,18 @@
 """What a model is: given fields on a grid in, asked fields on that grid out."""
 
+import sys
+import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from opbench.errors import ModelError, OpbenchError, out_of_memory
 from opbench.grid import Grid
 
 
@@ -68,6 +73,11 @@ class Samples:
         return Samples(self.given.to(device), self.reference.to(device), self.coords.to(device), finer)
 
 
+def coordinates(grid: Grid, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Tensor:
+    """Positions of all points, (*s, d)."""
+    return torch.as_tensor(np.stack(grid.mesh(), axis=-1), dtype=dtype, device=device)
+
+
 class OperatorModel(nn.Module, ABC):
     """A map from given to asked fields, (b, c_in, *s) and coordinates (*s, d) -> (b, c_out, *s).
 
@@ -105,6 +115,11 @@ class OperatorModel(nn.Module, ABC):
         """Whether the model has its final form; the weights of an earlier form are never kept as the best."""
         return True
 
+    @property
+    def written(self) -> type:
+        """The class that its author wrote."""
+        return type(self)
+
     @abstractmethod
     def forward(self, given: Tensor, coords: Tensor) -> Tensor: ...
 
@@ -116,6 +131,21 @@ class OperatorModel(nn.Module, ABC):
     def provenance(self) -> dict[str, str]:
         """What a record must name, beside opbench and torch, to identify the code of this model: versions and sha256 sums."""
         return {}
+
+
+@contextmanager
+def told(label: str, cls: type) -> Iterator[None]:
+    """Errors inside a model's code as a ModelError of one line that says which, and where in the file of `cls`."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OpbenchError) or out_of_memory(error):
+            raise
+        frames = traceback.extract_tb(error.__traceback__)
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        place = ([frame for frame in frames if frame.filename == file] or frames)[-1]
+        text = " ".join(str(error).split())
+        raise ModelError(f"{label}: {type(error).__name__}: {text} ({place.filename}:{place.lineno})") from error
 
 
 class Normalized(nn.Module):
@@ -174,6 +204,10 @@ class Normalized(nn.Module):
             return prediction
         asked, auxiliary = prediction.tensor_split([self.asked], 1)
         return torch.cat((self.mollifier(coords) * asked, auxiliary), 1)
+
+    def told(self) -> AbstractContextManager[None]:
+        """Names what the model's own code raises; not part of `forward`, which is timed and compiled."""
+        return told(self.model.written.__name__, self.model.written)
 
     def provenance(self) -> dict[str, str]:
         return self.model.provenance()

@@ -126,9 +126,9 @@ class AtPoints:
         return pde.conserved(unknown, given) if isinstance(pde, ConservationLaw) else unknown
 
     def _act(self, function: Callable[..., Any], levels: Tensor, d: Derivatives, measure: Measure) -> Tensor:
-        made = function(self.owner.on_grid.posed.unknown(levels.unbind(1)), self.coefficients, d)
-        parts = [measure(part) for part in (made.values() if isinstance(made, Mapping) else [made])]
-        return torch.stack(torch.broadcast_tensors(*parts), 1)
+        posed = self.owner.on_grid.posed
+        parts = posed.parts(function(posed.unknown(levels.unbind(1)), self.coefficients, d))
+        return torch.stack(torch.broadcast_tensors(*map(measure, parts)), 1)
 
 
 def plain(coefficients: Mapping[str, Any]) -> dict[str, Tensor]:

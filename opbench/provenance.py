@@ -21,7 +21,7 @@ def commit() -> tuple[str | None, bool | None]:
     try:
         head = _git(root, "rev-parse", "HEAD")
         return head or None, bool(_git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!leaderboards"))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return None, None
 
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from opbench.boundary import Condition, conditions, named, resolve
-from opbench.config import Frozen, Name, fingerprint, load_toml
+from opbench.config import TAKEN, Frozen, Name, fingerprint, load_toml
 from opbench.errors import ConfigError, OpbenchError
 from opbench.field import Field as Quantity
-from opbench.find import PACKAGE, find, known, names
+from opbench.find import find, known, names, shipped
 from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE
 from opbench.samplers import Sampler
@@ -24,6 +24,7 @@ from opbench.samplers import Sampler
 DATA_VERSION = 1  # raised by any change of the code that moves a number in generated files
 SPLITS = ("train", "valid", "test", "ood", "finer")
 REQUIRED = SPLITS[:3]
+SCALES = ("mini", "full")
 SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
 AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
 Kind = Literal["static", "final", "trajectory", "step"]
@@ -160,6 +161,9 @@ class Recipe(Common):
         return self
 
     def _faults(self) -> Iterator[str]:
+        for scale in self.scales:
+            if scale not in SCALES:
+                yield f"scales: expected {' or '.join(SCALES)}, got {scale!r:.60}"
         if len(self.domain.axes) not in self.pde.dims:
             yield f"domain.axes: {self.equation} takes {' or '.join(map(str, self.pde.dims))} axes, got {len(self.domain.axes)}"
         if self.domain.axes != AXES[: len(self.domain.axes)]:
@@ -244,9 +248,8 @@ AnyRecipe = Recipe | Foreign
 
 
 def folder() -> Path:
-    """Where the recipes that come with opbench lie: the wheel's copy, or the checkout's datasets/."""
-    shipped = PACKAGE / "shipped" / "datasets"
-    return shipped if shipped.is_dir() else PACKAGE.parent / "datasets"
+    """Where the recipes that come with opbench lie."""
+    return shipped("datasets", "datasets")
 
 
 def datasets() -> list[str]:
@@ -269,6 +272,8 @@ def load_recipe(dataset: str) -> AnyRecipe:
     recipe = load_toml(path, Foreign if foreign else Recipe)
     if isinstance(recipe, Foreign):
         recipe._folder = path.parent
+    if recipe.name.casefold() in TAKEN:
+        raise ConfigError(f"{path}: name: '{recipe.name}' is the leaderboards' own page; rename the recipe")
     if recipe.name != path.stem:
         raise ConfigError(f"{path}: name: expected '{path.stem}', the file's own name, got '{recipe.name}'")
     return recipe

@@ -11,14 +11,13 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from opbench.atomic import write_bytes
 from opbench.badge import Badge
-from opbench.config import Frozen, Name, Sha256, digest, printable, read_json, read_text, validate_json
+from opbench.config import TAKEN, Frozen, Name, Sha256, digest, printable, read_json, read_text, validate_json
 from opbench.errors import DataError
 from opbench.upgrades import NEWEST, upgraded
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
 KIND = r"^[^/]+/[A-Za-z_][A-Za-z_0-9]{0,29}$"
 TOGETHER = "all fields"  # among the fields of an error floor, of which none has a blank in its name
-TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, which a dataset's table would stand in the place of
 
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]  # beyond, sums overflow; no float32 error is there
 Error = Annotated[float, Field(ge=0, le=1e100)]  # every metric is one, and so are seconds
@@ -44,6 +43,11 @@ class Machine(Frozen):
     name: Label
     threads: Count
     tf32: bool
+
+    @property
+    def kind(self) -> str:
+        """Of device: cpu or cuda."""
+        return self.device.partition(":")[0]
 
 
 class Spread(Frozen):

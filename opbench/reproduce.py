@@ -195,7 +195,7 @@ def _arguments(record: Record, model: str | None, task: str | None, device: str 
         "seed": record.seed,
         "settings": record.changes,
         "scale": record.scale,
-        "device": device or record.machine.device.partition(":")[0],
+        "device": device or record.machine.kind,
     }
 
 

@@ -73,17 +73,21 @@ def error_floor(chosen: Plan, split: str, device: str) -> dict[str, Any]:
     for name in plain:
         reference = fine.restrict(finest.values[name].cpu().numpy(), grid)[frames].reshape(len(indices), -1)
         difference = coarse.restrict(plain[name].cpu().numpy(), grid).astype(np.float32)[frames].reshape(len(indices), -1) - reference
-        floor[name] = _relative(difference, reference)
+        if own := _relative(difference, reference):
+            floor[name] = own
         differences.append(difference)
         references.append(reference)
-    together = {"together": _relative(np.hstack(differences), np.hstack(references))} if len(floor) > 1 else {}
+    together = {"together": _relative(np.hstack(differences), np.hstack(references))} if len(differences) > 1 else {}
     solved = {"points": list(fine.shape), "tolerance": tolerance / 16, "steps": finest.steps, "scheme": finest.scheme}
     return {"fields": floor, **together, "samples": len(indices), **solved}
 
 
 def _relative(difference: np.ndarray, reference: np.ndarray) -> dict[str, dict[str, float]]:
-    """Of samples, (sample, value)."""
-    relative = np.linalg.norm(difference, axis=1) / np.linalg.norm(reference, axis=1)
+    """Of samples, (sample, value). A field that is zero, and is solved to be, has no error; empty where one is zero, and is not."""
+    errors, sizes = np.linalg.norm(difference, axis=1), np.linalg.norm(reference, axis=1)
+    if (errors[sizes == 0] > 0).any():
+        return {}
+    relative = errors / np.where(sizes > 0, sizes, 1)
     return {"relative_l2": {"mean": float(relative.mean()), "max": float(relative.max())}}
 
 

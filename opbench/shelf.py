@@ -5,16 +5,15 @@ from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from opbench import find
 from opbench.badge import badge_of
 from opbench.errors import ConfigError, DataError, OpbenchError
-from opbench.find import PACKAGE
 from opbench.record import Record, read_record
 
 
 def shipped() -> Path:
-    """Where the records that come with opbench lie: the wheel's copy, or the checkout's leaderboards/records."""
-    copy = PACKAGE / "shipped" / "records"
-    return copy if copy.is_dir() else PACKAGE.parent / "leaderboards" / "records"
+    """Where the records that come with opbench lie."""
+    return find.shipped("records", "leaderboards/records")
 
 
 class Shelf(NamedTuple):

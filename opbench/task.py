@@ -15,8 +15,7 @@ from opbench.config import fingerprint
 from opbench.errors import ConfigError, DataError, UnknownName
 from opbench.find import known
 from opbench.generation import Report, file, make
-from opbench.grid import Grid
-from opbench.model import Channel, Samples, Spec
+from opbench.model import Channel, Samples, Spec, coordinates
 from opbench.provenance import sha256
 from opbench.readers.tensors import read
 from opbench.recipe import SPLITS, Foreign, Kind, Plan, Recipe, Task, datasets, load_recipe, plan
@@ -61,11 +60,6 @@ class Split(Dataset, ABC):
         """The whole split in memory."""
         given, reference = zip(*self.__getitems__(list(range(len(self)))), strict=True)
         return Samples(torch.stack(given), torch.stack(reference), coordinates(self.spec.grid))
-
-
-def coordinates(grid: Grid) -> Tensor:
-    """Positions of all points, float32 (*space, d)."""
-    return torch.as_tensor(np.stack(grid.mesh(), axis=-1), dtype=torch.float32)
 
 
 class StoredSplit(Split):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from opbench.errors import OpbenchError
+from opbench.errors import OpbenchError, out_of_memory
 from opbench.record import Clock, Spread
 
 SECONDS = 0.2  # that a call is repeated for
@@ -89,7 +89,9 @@ def fastest(batched: Callable[[int], Callable[[], object]], device: str, sizes: 
     for size in (*sizes, *(GPU_BATCHES if device != "cpu" else ())):
         try:
             tried.append((timed(batched(size), device), size))
-        except torch.OutOfMemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             break
         each = [found.seconds.median / size for found, size in tried]
         if tried[-1][0].seconds.median > LONGEST or WORSE * each[-1] > min(each):

@@ -119,7 +119,8 @@ def predict(model: Normalized, samples: Samples, batch_size: int = 20) -> Tensor
     training = model.training
     model.eval()
     batches = (samples[first : first + batch_size] for first in range(0, len(samples), batch_size))
-    prediction = torch.cat([model(batch.given, batch.coords) for batch in batches])
+    with model.told():
+        prediction = torch.cat([model(batch.given, batch.coords) for batch in batches])
     model.train(training)
     return prediction
 
@@ -218,7 +219,7 @@ class _Run:
         return loss.detach()
 
     def _forward(self, given: Tensor, coords: Tensor) -> Tensor:
-        with torch.autocast(given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
+        with self.model.told(), torch.autocast(given.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
             return self.model.whole(given, coords)
 
     def snapshot(self) -> tuple[Tensors, Outcome]:

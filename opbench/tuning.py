@@ -107,7 +107,8 @@ def tune(
         raise ModelError(f"{label}: has nothing to train, so that nothing can be tuned; take a model that has")
     splits = {name: run.chosen.split(name, data, run.place, report) for name in ("train", "valid")}
     study = _study(run, fingerprint([run.identity, searched]), Path(out))
-    study.enqueue_trial({name: default for name, (default, *_) in searched.items()}, skip_if_exists=True)
+    if not _finished(study):  # one that was interrupted is not tried by itself again
+        study.enqueue_trial({name: default for name, (default, *_) in searched.items()})
     for number in range(len(_finished(study)), trials):
         trial = study.ask()
         for name, ends in searched.items():

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 
 from opbench.grid import Grid
-from opbench.model import Samples
-from opbench.task import coordinates
+from opbench.model import Samples, coordinates
 
 SEED = 20260  # of all noise; together with a sample's index it decides that sample's noise
 

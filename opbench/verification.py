@@ -6,7 +6,7 @@ that it is verified with besides periodic ones.
 """
 
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from opbench.boundary import Boundary
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.stencil import ORDERS
 from opbench.errors import OpbenchError
-from opbench.find import PACKAGE, find, known, names
+from opbench.find import find, known, names, shipped
 from opbench.grid import Grid
 from opbench.manufactured import Manufactured, bounded_error, observed
 from opbench.pde import PDE, ConservationLaw
@@ -109,9 +109,8 @@ class Finding:
 
 
 def folder() -> Path:
-    """Where the solutions lie: the wheel's copy, or the checkout's tests/exact/."""
-    shipped = PACKAGE / "shipped" / "exact"
-    return shipped if shipped.is_dir() else PACKAGE.parent / "tests" / "exact"
+    """Where the solutions lie."""
+    return shipped("exact", "tests/exact")
 
 
 def solutions(equation: str) -> ModuleType:
@@ -144,12 +143,6 @@ def checks(equation: str) -> dict[str, Callable[[], Finding]]:
         found["time steps"] = partial(time_steps, pde, next(case for case in cases if case.times))
     found |= {f"{entry.name} is kept": partial(drift, equation, entry) for entry in module.INVARIANTS}
     return {label: partial(check, label) for label, check in found.items()}
-
-
-def verify(equation: str) -> Iterator[Finding]:
-    """All findings on an equation, as they come."""
-    for check in checks(equation).values():
-        yield check()
 
 
 def stencils(pde: type[PDE], dims: int, order: int, label: str) -> Finding:

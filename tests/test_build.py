@@ -136,6 +136,18 @@ def test_errors_in_a_users_code_are_one_line_with_their_place():
     assert "given @ torch.zeros" in Path(__file__).read_text().splitlines()[line - 1]
 
 
+def test_what_cannot_be_differentiated_is_told_before_it_is_trained():
+    class InPlace(Net):
+        def forward(self, given):
+            hidden = torch.sigmoid(self.layers(given))
+            hidden += 1
+            return hidden
+
+    with pytest.raises(ModelError, match=r"^InPlace: RuntimeError: .*inplace operation"):
+        build_model(InPlace, SPEC, {})
+    assert all(p.grad is None for p in build_model(Net, SPEC, {}).parameters())
+
+
 def test_errors_in_a_users_file_name_that_file(tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text(MINE.read_text().replace("width, out_channels, 1", "width, out_channels, 0.5j"))
     monkeypatch.chdir(tmp_path)

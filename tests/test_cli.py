@@ -210,6 +210,7 @@ class NoModule:
         (("verify", "missing.json"), "missing.json: no such file; give the path of a record"),
         (("score", "missing.h5", "--task", "darcy_neuralop"), "missing.h5: no such file"),
         (("compare", "--model", "fno", "--against", "fnoo", "--tasks", "darcy_neuralop"), "did you mean 'fno'"),
+        (("compare", "--model", "fno", "--tasks", ","), "tasks: expected one or more, got none"),
     ],
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
 )

@@ -62,7 +62,7 @@ def test_a_rungs_error_is_that_of_its_answer_by_the_metric_of_models(home):
     course = Course(chosen, found["test"], "cpu")
     grid = course.grids()[-1]
     (spectral,) = [method for method in course.methods() if method.scheme == "spectral"]
-    attempt = climb.Attempt(course, grid, course.inputs(grid), spectral, 1e-3)
+    attempt = climb.Attempt(course, course.start(grid), spectral, 1e-3)
     attempt.try_out()
     samples = found["test"].samples()
     _, prediction = attempt.run(attempt.posed(len(samples)))
@@ -75,7 +75,7 @@ def test_what_is_prepared_once_changes_no_answer(home):
     chosen, found = splits(home, "fixed.toml")
     course = Course(chosen, found["test"], "cpu")
     grid = course.grids()[0]
-    attempt = climb.Attempt(course, grid, course.inputs(grid), course.methods()[0], 1e-3)
+    attempt = climb.Attempt(course, course.start(grid), course.methods()[0], 1e-3)
     attempt.try_out()
     assert attempt.system is not None
     _, prepared = attempt.run(attempt.posed(4))
@@ -87,7 +87,7 @@ def test_coefficients_that_differ_between_samples_are_not_prepared(home):
     chosen, found = splits(home, "tiny.toml")
     course = Course(chosen, found["test"], "cpu")
     grid = course.grids()[0]
-    attempt = climb.Attempt(course, grid, course.inputs(grid), course.methods()[0], 1e-1)
+    attempt = climb.Attempt(course, course.start(grid), course.methods()[0], 1e-1)
     attempt.try_out()
     assert attempt.system is None
 

@@ -125,6 +125,13 @@ def test_a_summary_tells_a_run_from_the_models_defaults_and_from_an_earlier_stat
     assert words.splitlines()[0] == "fno is worse than fno by data"
 
 
+def test_states_of_one_file_are_not_taken_for_seeds_of_one_model():
+    older = runs("theirs.py:Net", [9 * e for e in SAMPLES], source_sha256="a" * 64, date="2026-11-24T00:00:00+00:00")
+    newest = runs("theirs.py:Net", [2 * e for e in SAMPLES], source_sha256="b" * 64, date="2026-11-25T00:00:00+00:00")[:1]
+    words = summary(runs("mine", SAMPLES), [*older, *newest])
+    assert "fewer than 3 seeds of theirs.py:Net" in words
+
+
 def test_what_has_a_record_is_not_trained_again(tmp_path):
     calls = []
 

@@ -7,8 +7,8 @@ from opbench import timing
 from opbench.build import build_model
 from opbench.cost import cost_of
 from opbench.losses.data import DataLoss
-from opbench.model import Normalized, Samples
-from opbench.task import coordinates, problem
+from opbench.model import Normalized, Samples, coordinates
+from opbench.task import problem
 
 
 class Pointwise(torch.nn.Module):

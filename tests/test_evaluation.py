@@ -1,5 +1,6 @@
 """opbench.evaluate: what a record holds, what is skipped and why, and how a run that stopped goes on."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from opbench.build import build_model
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError, UnknownName
 from opbench.evaluation import BASELINES, place_among_baselines
 from opbench.losses.data import DataLoss
-from opbench.model import Normalized, Samples
+from opbench.model import Normalized, OperatorModel, Samples
 from opbench.planning import mollifier
 from opbench.provenance import sha256
 from opbench.shelf import read_records
@@ -130,6 +131,48 @@ def test_a_model_of_one_grid_is_scored_there_and_says_why_not_elsewhere(home):
     assert set(record.scores) == {"test", "ood", "noise_1", "noise_5"}
     for split in ("finer", "coarser"):
         assert "RuntimeError" in record.not_scored[split]
+
+
+def test_a_model_with_a_config_that_knows_one_grid_is_scored_there_too(home):
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        pass
+
+    class Own(OperatorModel):
+        def __init__(self, spec, config):
+            super().__init__(spec, config)
+            self.net = OneGrid(spec.in_channels, spec.out_channels, spec.grid.shape)
+
+        def forward(self, given, coords):
+            return self.net(given)
+
+    Own.Config = Config
+    record = run(home, Own)
+    assert set(record.scores) == {"test", "ood", "noise_1", "noise_5"}
+    assert "RuntimeError" in record.not_scored["finer"]
+
+
+def test_a_run_whose_cost_cannot_be_measured_has_a_record(home, monkeypatch):
+    def full(*_):
+        raise MemoryError("32 GiB")
+
+    monkeypatch.setattr(opbench.evaluation, "climb", full)
+    out = home / "untimed"
+    with pytest.raises(
+        OpbenchError, match=r"^cost was not measured: 32 GiB; the record is kept without it, and `opbench rescore .* adds it"
+    ):
+        run(home, "mean", out=out, cost=True)
+    (record,) = read_records(out / "records")
+    assert (record.cost, record.scores["test"]["relative_l2"] > 0) == (None, True)
+    assert beside(record, out / "records") is not None
+
+
+def test_data_solved_on_few_points_have_no_ladder_and_a_record_with_costs(home):
+    few = TINY.replace('name = "tiny"', 'name = "few"').replace("points = [32]", "points = [6]").replace("refine = 2", "refine = 1")
+    (home / "few.toml").write_text(few.replace(", finer = 4", ""))
+    record = run(home, "mean", "few.toml", cost=True)
+    assert record.cost is not None
+    assert record.matched is None
 
 
 def test_a_run_that_diverges_is_recorded_as_such_and_not_repaired(home):

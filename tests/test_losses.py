@@ -10,10 +10,10 @@ from opbench.losses.both import BothLoss, BothSettings, Relative
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss
 from opbench.metrics import relative_l2
-from opbench.model import Samples
+from opbench.model import Samples, coordinates
 from opbench.residual import Residual
 from opbench.samples import draw
-from opbench.task import coordinates, problem
+from opbench.task import problem
 
 
 def batch_of(reference):

@@ -15,10 +15,10 @@ from opbench.interpolation import at_points
 from opbench.losses.collocation import CollocationLoss, CollocationSettings
 from opbench.losses.mixed import MixedLoss, MixedSettings
 from opbench.losses.weak import WeakLoss, WeakSettings
-from opbench.model import Normalized, OperatorModel, Samples, Spec
+from opbench.model import Normalized, OperatorModel, Samples, Spec, coordinates
 from opbench.planning import mollifier
 from opbench.residual import Residual
-from opbench.task import coordinates, problem
+from opbench.task import problem
 
 HEAD = """
 version = 1

@@ -39,6 +39,8 @@ def test_a_recipe_with_two_typos_tells_both_with_their_paths(tmp_path):
         (("frames = 11", ""), "final and frames are required"),
         (("refine = 4", "refine = 3"), "scales.mini.refine: must be even"),
         (('name = "burgers_1d"', 'name = "other"'), "the file's own name"),
+        (('name = "burgers_1d"', 'name = "Solver"'), "'Solver' is the leaderboards' own page"),
+        (("[scales.full]", "[scales.tiny]"), "scales: expected mini or full, got 'tiny'"),
         (("seed = 1", "seed = = 1"), "not valid TOML"),
         (("train = 512, ", ""), "scales.mini.samples: train is required"),
         (("valid = 64, ", ""), "scales.mini.samples: valid is required"),

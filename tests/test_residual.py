@@ -9,6 +9,7 @@ import torch
 import opbench
 from opbench.errors import ConfigError
 from opbench.manufactured import observed
+from opbench.pdes.schroedinger import Schroedinger
 from opbench.residual import Residual, unfit
 from opbench.task import problem
 
@@ -277,3 +278,25 @@ def test_tasks_that_an_equation_makes_nothing_of_say_so(tmp_path):
         Residual(problem("darcy_neuralop"))
     with pytest.raises(ConfigError, match="take --set loss"):
         Residual(task(tmp_path, "trajectory"), norm="inverse")
+
+
+class Swapped(Schroedinger):
+    """Names its rates in another order than its unknowns."""
+
+    def linear(self, psi, given, d):
+        return dict(reversed(super().linear(psi, given, d).items()))
+
+    def nonlinear(self, psi, given, d):
+        return dict(reversed(super().nonlinear(psi, given, d).items()))
+
+
+def test_the_order_in_which_an_equation_names_its_rates_does_not_matter():
+    left = []
+    for pde in (Schroedinger, Swapped):
+        chosen = problem("schroedinger_1d", "mini")
+        chosen.recipe.__dict__["pde"] = pde()
+        spec = chosen.spec
+        values = torch.Generator().manual_seed(0)
+        given, fields = (torch.rand(2, n, *spec.grid.shape, generator=values) for n in (spec.in_channels, spec.out_channels))
+        left.append(Residual(chosen, spec.grid, "cpu").relative(given, fields))
+    assert torch.equal(*left)

@@ -7,7 +7,7 @@ from work import small
 import opbench
 from opbench.samplers.blocks import Blocks
 from opbench.samplers.riemann import Riemann
-from opbench.samples import draw, error_floor, solve_block
+from opbench.samples import _relative, draw, error_floor, solve_block
 
 
 def test_another_seed_gives_other_samples():
@@ -77,6 +77,14 @@ def test_of_several_fields_the_floor_of_all_together_weighs_each_by_its_size():
     assert len(parts) == 3
     assert min(parts) < found["together"]["relative_l2"]["max"] < max(parts), found
     assert "together" not in error_floor(small(), "test", "cpu")
+
+
+def test_a_field_that_stays_zero_has_no_error_and_one_of_no_size_no_floor():
+    some, none = np.ones((2, 3)), np.zeros((2, 3))
+    assert _relative(none, none) == {"relative_l2": {"mean": 0.0, "max": 0.0}}
+    assert _relative(some, 2 * some) == {"relative_l2": {"mean": 0.5, "max": 0.5}}
+    assert _relative(np.vstack([some, none]), np.vstack([some, none])) == {"relative_l2": {"mean": 0.5, "max": 1.0}}
+    assert _relative(some, none) == {}
 
 
 def test_the_error_floor_is_the_distance_to_a_better_solve():

@@ -9,9 +9,9 @@ import opbench.scoring
 from opbench.build import build_model
 from opbench.grid import Grid
 from opbench.metrics import crmse, metrics, versions
-from opbench.model import Channel, Normalized, Samples, Spec
+from opbench.model import Channel, Normalized, Samples, Spec, coordinates
 from opbench.scoring import HEADLINE, conserved, scores
-from opbench.task import coordinates, problem
+from opbench.task import problem
 from opbench.train import predict
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]

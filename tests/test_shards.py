@@ -48,12 +48,12 @@ def test_processes_at_work_at_once_solve_no_block_twice_and_make_the_same_files(
     assert different(tmp_path / "both", tmp_path / "one") == []
 
 
-def test_helpers_solve_a_share_and_the_files_are_those_of_one_process(tmp_path, monkeypatch):
+def test_workers_solve_a_share_and_the_files_are_those_of_one_process(tmp_path, monkeypatch):
     chosen, solved = tiny(samples=8), []
 
     def slow(*arguments):
         solved.append(arguments)
-        time.sleep(0.5)  # helpers take seconds to start
+        time.sleep(0.5)  # workers take seconds to start
         return solve_block(*arguments)
 
     make(chosen, tmp_path / "one", workers=1)
@@ -132,7 +132,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_helpers_end_with_the_process_they_help(tmp_path, stop):
+def test_workers_end_with_the_process_they_help(tmp_path, stop):
     arguments = ("generate", "burgers_1d", "--samples", "10000", "--workers", "3", "--out", str(tmp_path))
     run = command(*arguments, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # background jobs ignore it
     until = time.monotonic() + 60
@@ -146,7 +146,7 @@ def test_helpers_end_with_the_process_they_help(tmp_path, stop):
     if stop != signal.SIGKILL:
         assert (run.returncode, told.strip()) == (130, "opbench: stopped; run the same command again to go on")
         assert not any(map(alive, helping))
-    until = time.monotonic() + 60  # nobody can be told by SIGKILL: helpers finish the block that they are at
+    until = time.monotonic() + 60  # nobody can be told by SIGKILL: workers finish the block that they are at
     while any(map(alive, helping)):
         assert time.monotonic() < until
         time.sleep(0.05)

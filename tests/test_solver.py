@@ -8,7 +8,7 @@ import torch
 
 from exact import burgers, navier_stokes
 from opbench import Grid, OpbenchError, solve
-from opbench.boundary import Dirichlet
+from opbench.boundary import Dirichlet, Neumann
 
 DATA = Path(__file__).parent / "data"
 LINE = Grid(("x",), (128,), (0.0,), (1.0,), (True,))
@@ -207,3 +207,11 @@ def test_a_users_mistake_is_told_in_one_line(change, message):
     with pytest.raises(OpbenchError, match=message) as told:
         solve(**call)
     assert "\n" not in str(told.value)
+
+
+def test_the_first_time_alone_is_the_given_state_between_ends_too():
+    grid = Grid(("x",), (33,), (0.0,), (1.0,), (False,))
+    start = 0.5 + 0.1 * np.cos(np.pi * grid.coordinates()[0])
+    given = {"population": start, "diffusivity": 0.1, "growth": 1.0}
+    answer = solve("fisher_kpp", grid, given, times=[0.0], boundary={"x": Neumann(0.0)})
+    assert np.allclose(answer.population.values[0], start, rtol=0, atol=1e-15)

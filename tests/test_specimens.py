@@ -14,11 +14,10 @@ from opbench import checkpoint
 from opbench.errors import DataError
 from opbench.grid import Grid
 from opbench.metrics import relative_l2
-from opbench.model import Channel, Samples, Spec
+from opbench.model import Channel, Samples, Spec, coordinates
 from opbench.record import Record, Trained
 from opbench.record import save as save_record
 from opbench.specimens import ARRAYS, FRAMES, LARGEST, SUFFIX, Specimens, beside, make, read, write
-from opbench.task import coordinates
 from records import record
 
 TIMES = tuple(0.1 * k for k in range(1, 9))

@@ -112,3 +112,15 @@ def test_no_larger_batch_is_tried_once_one_is_worse_or_takes_long(clocks):
 
     assert fastest(slow, "cpu")[1] == 1
     assert tried == [1]
+
+
+def test_a_batch_that_does_not_fit_ends_the_search_whatever_ran_out(monkeypatch):
+    def batched(size):
+        if size > 4:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory")
+        return lambda: None
+
+    _, size = fastest(batched, "cpu", (1, 4, 16))
+    assert size <= 4
+    with pytest.raises(RuntimeError, match="another"):
+        fastest(lambda size: (_ for _ in ()).throw(RuntimeError("another")), "cpu", (1,))

@@ -148,6 +148,18 @@ def test_a_search_goes_on_where_it_was_interrupted_and_is_not_done_twice(home, m
 
 
 @searching
+def test_the_defaults_are_tried_first_also_where_their_trial_was_interrupted(home, monkeypatch):
+    def interrupted(*_):
+        raise Interrupted("interrupted in epoch 1 of 2; nothing is kept, as no folder was given")
+
+    monkeypatch.setattr(opbench.tuning, "_valid_error", interrupted)
+    with pytest.raises(Interrupted, match=r"^interrupted in trial 1 of 4"):
+        search(home, out="stopped at once")
+    monkeypatch.undo()
+    assert search(home, out="stopped at once").default_error == search(home).default_error
+
+
+@searching
 def test_settings_that_do_not_fit_count_as_trials_that_failed(home, monkeypatch):
     monkeypatch.setattr(opbench.tuning, "space", lambda run, fixed: {"model.width": (6, 6, 7)})
     found = search(home, out="failed", trials=8)

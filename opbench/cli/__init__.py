@@ -33,8 +33,6 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail(AGAIN, Interrupted.exit_code)
-    except BrokenPipeError:
-        sys.exit(141)  # the reader of our output has left, as `head` does
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}; free it or choose another place, and run the command again", 2)
     except Exception:

@@ -115,3 +115,8 @@ def setting(text: str) -> tuple[str, Any]:
     if not equals:
         raise OpbenchError(f"--set {text}: expected KEY=VALUE, such as model.width=64")
     return key.strip(), literal(value.strip())
+
+
+def epochs(show: Callable[..., None], label: str) -> Callable[[int, int, float, float], None]:
+    """A training's progress as a bar."""
+    return lambda epoch, epochs, loss, error: show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")

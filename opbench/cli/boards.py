@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opbench.cli import _shared as shared
-from opbench.cli._shared import DATASET, SCALE, Name, bars, counted, opbench
+from opbench.cli._shared import DATASET, SCALE, Name, bars, counted, epochs, opbench
 from opbench.config import printable
 from opbench.errors import Interrupted, OpbenchError
 from opbench.find import known
@@ -40,9 +40,7 @@ def table(task: str | None, out: Path) -> None:
     faults += odd
     found = every = boards(records, climbed)
     if task is not None:
-        choices = {name for board in found for name in (board.task, board.task.partition("/")[0])}
-        known("task with records", task, choices)
-        found = [board for board in found if task in (board.task, board.task.partition("/")[0])]
+        found = _chosen(task, found, "records")
     if not found:
         raise OpbenchError(f"{out / 'records'}: holds no records yet; make one with opbench evaluate --model fno")
     for board in found:
@@ -77,8 +75,8 @@ def labels(task: str | None, out: Path) -> None:
     records, faults = shelf(shipped(), out / "records")
     studies = [(board, found) for board in boards(records) if (found := curves(board))]
     if task is not None:
-        known("task with records of few labels", task, {name for b, _ in studies for name in (b.task, b.task.partition("/")[0])})
-        studies = [(board, found) for board, found in studies if task in (board.task, board.task.partition("/")[0])]
+        chosen = _chosen(task, [board for board, _ in studies], "records of few labels")
+        studies = [(board, found) for board, found in studies if board in chosen]
     if not studies:
         raise OpbenchError(f"{out / 'records'}: holds no records with few labels; make some with opbench evaluate --labels 10")
     for board, found in studies:
@@ -103,8 +101,7 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
     climbed, odd = ladders(out)
     found = boards((record for record in records if record.cost is not None), climbed)
     task = str(in_records(task))
-    known("task with records of what a model costs", task, {name for board in found for name in (board.task, board.dataset)})
-    named = [board for board in found if task in (board.task, board.dataset)]
+    named = _chosen(task, found, "records of what a model costs")
     fitting = [board for board in named if scale in (None, board.scale) and device in (None, board.device)]
     if not fitting:
         raise OpbenchError(f"{task}: no records of scale {scale or 'any'} on device {device or 'any'}; leave --scale or --device out")
@@ -214,7 +211,8 @@ def _verify(
                 found += reproduce.verify(held, checkpoint, model=model, task=task, data=data, report=show)
             if retrain:
                 siblings = out / "records" if packed else record.resolve().parents[1]
-                found += reproduce.retrain(held, siblings, model=model, task=task, data=data, report=show)
+                along = epochs(show, f"{held.model}, seed {held.seed}")
+                found += reproduce.retrain(held, siblings, model=model, task=task, data=data, report=show, progress=along)
         for finding in found:
             click.echo(printable(str(finding)))  # it names splits and metrics as the record does
         compared = [finding for finding in found if not finding.earlier]
@@ -225,7 +223,7 @@ def _verify(
         if len(compared) < len(found):
             click.echo("note: the record says nothing of what is marked 'is new' above, as it was made before; opbench rescore adds it")
         if note:
-            badge = award(record, "retrained" if retrain else "scored", held.machine.device.partition(":")[0], out)
+            badge = award(record, "retrained" if retrain else "scored", held.machine.kind, out)
             click.echo(f"written: {badge}")
 
 
@@ -264,6 +262,12 @@ def score(predictions: Path, **options: Any) -> None:
         found = run(predictions, **options, report=show)
     for name, value in found.items():
         click.echo(f"{name:18} {'not finite' if value is None else f'{value:.6g}'}")
+
+
+def _chosen(task: str, found: list, what: str) -> list:
+    """The boards of a dataset, or of dataset/task; raises UnknownName."""
+    known(f"task with {what}", task, {name for board in found for name in (board.task, board.dataset)})
+    return [board for board in found if task in (board.task, board.dataset)]
 
 
 def _tell(faults: list[OpbenchError]) -> None:

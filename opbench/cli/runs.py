@@ -1,7 +1,6 @@
 """Commands that train: one model, a search, a contest."""
 
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from opbench.cli import _shared as shared
-from opbench.cli._shared import LOSS, bars, counted, listed, opbench, setting
+from opbench.cli._shared import LOSS, bars, counted, epochs, listed, opbench, setting
 from opbench.cli.boards import ladders, records_of, require_whole
 from opbench.errors import AGAIN, Interrupted
 
@@ -43,7 +42,7 @@ def evaluate(
         for number in range(seed, seed + (seeds or 1)):
             try:
                 with redirect_stdout(sys.stderr):  # what a user's model prints is no part of a record
-                    records.append(run(model, task, seed=number, report=show, progress=_epochs(show, f"{model}, seed {number}"), **options))
+                    records.append(run(model, task, seed=number, report=show, progress=epochs(show, f"{model}, seed {number}"), **options))
             except (Interrupted, KeyboardInterrupt) as stop:
                 left = f", with --seed {number} --seeds {seed + seeds - number} for the seeds that are left" if seeds else ""
                 raise Interrupted(f"{str(stop) or AGAIN}{left}") from stop
@@ -51,11 +50,6 @@ def evaluate(
         click.echo(records[0].to_json() if seeds is None else f"[{', '.join(record.to_json() for record in records)}]")
     else:
         _show(records, out, {"task": task} | {name: options[name] for name in ("data", "device", "cost", "compiled")})
-
-
-def _epochs(show: Callable[..., None], label: str) -> Callable[[int, int, float, float], None]:
-    """A training's progress as a bar."""
-    return lambda epoch, epochs, loss, error: show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")
 
 
 @opbench.command()
@@ -113,7 +107,7 @@ def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out
     with bars() as show, redirect_stdout(sys.stderr):
 
         def run(name: str, task: str, *, seed: int, **more: Any) -> Any:
-            return train(name, task, seed=seed, report=show, progress=_epochs(show, f"{name} on {task}, seed {seed}"), **more)
+            return train(name, task, seed=seed, report=show, progress=epochs(show, f"{name} on {task}, seed {seed}"), **more)
 
         held = contests(model, listed(against), listed(tasks), settings=chosen, out=out, run=run, **options)
     for one in held:

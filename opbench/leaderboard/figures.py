@@ -176,6 +176,7 @@ def _drawing(title: str, told: str, x: Axis, y: Axis, content: Sequence[Markup],
 
 def _number(value: float) -> str:
     """Three digits; thousands and millions by their letters."""
+    value = float(f"{value:.3g}")
     for letter, size in (("M", 1e6), ("k", 1e3)):
         if size <= value < 1e9:
             return f"{value / size:.3g}{letter}"

@@ -121,7 +121,7 @@ def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Bo
 
 
 def _key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
-    return found.task, found.task_version, found.scale, found.data_fingerprint, found.machine.device.partition(":")[0]
+    return found.task, found.task_version, found.scale, found.data_fingerprint, found.machine.kind
 
 
 def _row_of(record: Record) -> tuple:

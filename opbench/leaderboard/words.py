@@ -11,6 +11,7 @@ LEAST_P = 1e-3  # below it a probability tells no more
 
 def seconds(value: float) -> str:
     """Three digits, in the unit that suits."""
+    value = float(f"{value:.3g}")
     size, unit = next(((size, unit) for size, unit in ((1.0, "s"), (1e-3, "ms")) if value >= size), (1e-6, "µs"))
     return f"{value / size:.3g} {unit}"
 

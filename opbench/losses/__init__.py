@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # training works where what reads a task, h5py, is not instal
     from opbench.task import Problem
 
 Network = Callable[[Tensor, Tensor], Tensor]  # given (b, c_in, *s), coords (*points, d) -> (b, c_out, *points), physical units
-Mollifier = Callable[[Tensor], Tensor]  # positions (*s, d) -> (c_out, *s)
 
 
 class LossSettings(Frozen):

@@ -12,10 +12,10 @@ from opbench.errors import ConfigError
 from opbench.losses import Loss, LossSettings, Network
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss, PhysicsSettings
-from opbench.model import Samples
+from opbench.model import Samples, coordinates
 from opbench.residual import Residual
 from opbench.samples import draw
-from opbench.task import Problem, coordinates
+from opbench.task import Problem
 
 
 class BothSettings(PhysicsSettings):

@@ -12,7 +12,6 @@ does it, r_k = (u_{k+1} - e^{L dt} u_k) / dt - sum_l b_kl(L dt) N(u_l): waves th
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from opbench.derivatives.fourier import Fourier, FourierField
 from opbench.derivatives.spectral import Dealiased, Spectral
 from opbench.derivatives.stencil import weights
 from opbench.errors import ConfigError
-from opbench.grid import Grid
+from opbench.model import coordinates
 from opbench.pde import ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.residual.integrals import Exponential, Linear, Polynomial, integral
 from opbench.residual.norms import Norm, inverse_laplacian, mean_squares, rms
@@ -126,7 +125,7 @@ class Strong:
         if self.system is not None:
             return self._steady_scales(initial, coefficients, given)
         held = self.conserved(initial, coefficients)
-        size, change = (mean_squares(part).mean(2).sqrt() for part in (held, self.frame * self.act(self.rate, initial, coefficients)))
+        size, change = rms(held), rms(self.frame * self.act(self.rate, initial, coefficients))
         return initial, torch.where(size > 0, size, change) / self.time
 
     def _steady_scales(self, initial: Tensor, coefficients: Mapping[str, Any], given: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,7 +178,7 @@ class Strong:
     def _bumps(self, given: Tensor) -> Tensor:
         """(b, unknown, 1, *s): one for every unknown, zero where it is, of zero mean where a constant changes nothing."""
         assert self.system is not None
-        bumps = self.mollifier(coordinates_of(self.grid, given)) + 0 * self.levels(given, None)
+        bumps = self.mollifier(coordinates(self.grid, given.dtype, given.device)) + 0 * self.levels(given, None)
         for index in self.system.floating:
             waves = torch.zeros_like(bumps[:1, index])
             for place, wraps in enumerate(self.grid.periodic):
@@ -226,8 +225,7 @@ class Strong:
         """A function of the equation (rate, residual, ...) at all levels, (b, unknown, level, *s)."""
         fields = [self.d.field(values) if isinstance(self.d, Fourier) else values for values in levels.unbind(1)]
         made = function(self.posed.unknown(fields), coefficients, self.d)
-        parts = list(made.values()) if isinstance(made, Mapping) else [made]
-        return torch.stack([part.values if isinstance(part, FourierField) else part for part in parts], 1)
+        return torch.stack([part.values if isinstance(part, FourierField) else part for part in self.posed.parts(made)], 1)
 
     def _steady(self, levels: Tensor, coefficients: Mapping[str, Any]) -> Tensor:
         """The rows of a steady equation, zero where a condition holds instead."""
@@ -260,11 +258,6 @@ class Strong:
         factor = condition.factor if isinstance(condition, Robin) else 0.0
         inside = [w * field.select(axis, -1 - j if end else j) for j, w in enumerate(slope) if j]
         return field.select(axis, -end) - (value + sum(inside[1:], inside[0]) / spacing) / (factor - slope[0] / spacing)
-
-
-def coordinates_of(grid: Grid, like: Tensor) -> Tensor:
-    """Positions of all points (*space, d), of a tensor's type and place."""
-    return torch.as_tensor(np.stack(grid.mesh(), axis=-1), dtype=like.dtype, device=like.device)
 
 
 def _derivatives(name: str, posed: Posed, order: int, dtype: torch.dtype, kind: Differences) -> tuple[Any, Any, int]:

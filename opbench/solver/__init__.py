@@ -18,7 +18,7 @@ from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.fourier import Fourier
 from opbench.derivatives.mirrored import Mirrored
 from opbench.derivatives.spectral import Spectral
-from opbench.errors import OpbenchError, SolverError
+from opbench.errors import OpbenchError, SolverError, out_of_memory
 from opbench.find import find, known
 from opbench.grid import Grid
 from opbench.pde import PDE, ConservationLaw, EvolutionPDE, SteadyPDE
@@ -169,7 +169,7 @@ def nodes_are_cheaper(lines: Lines, mirror: Mirror, times: Sequence[float]) -> b
 
     That one costs about as many times more as there are more points; explicit ones are limited by the linear part's fastest decay.
     """
-    if lines.kernel is None:
+    if lines.kernel is None or len(times) < 2:
         return False
     steps = lines.kernel.fastest * (times[-1] - times[0]) / (len(times) - 1) / REACH
     return steps <= prod(mirror.periodic.shape) / prod(mirror.bounded.shape)
@@ -206,11 +206,11 @@ def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourie
 
 @contextmanager
 def _room(equation: Any, grid: Grid) -> Iterator[None]:
-    """Memory that does not suffice, told in a line; torch has no class of its own for that of the CPU."""
+    """Memory that does not suffice, told in a line."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if not out_of_memory(error):
             raise
         points = " x ".join(map(str, grid.shape))
         raise SolverError(

@@ -44,9 +44,8 @@ class Semidiscrete:
         return fields[0] if len(fields) == 1 else dict(zip(self.names, fields, strict=True))
 
     def _stack(self, rate) -> Tensor:
-        if not isinstance(rate, Mapping):
-            return rate.hat[None]
-        return torch.stack(torch.broadcast_tensors(*(rate[name].hat for name in self.names)))
+        parts = [rate[name] for name in self.names] if len(self.names) > 1 else [rate]
+        return torch.stack(torch.broadcast_tensors(*(part.hat for part in parts)))
 
     def nonlinear(self, state: Tensor) -> Tensor:
         return self._stack(self.pde.nonlinear(self.unknown(state), self.given, self.d))

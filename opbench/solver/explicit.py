@@ -90,8 +90,7 @@ class Lines:
         assert isinstance(pde, EvolutionPDE)
         act = pde.rate if self.kernel is None else pde.nonlinear
         rate = act(posed.unknown([self._field(values) for values in state]), self.given, self.d)
-        parts = [rate[field.name] for field in posed.unknowns] if len(posed.unknowns) > 1 else [rate]
-        stacked = torch.stack([part if isinstance(part, Tensor) else part.values for part in parts])
+        stacked = torch.stack([part if isinstance(part, Tensor) else part.values for part in posed.parts(rate)])
         if self.kernel is not None:
             stacked.add_(self.kernel(state))
         return self.inside(stacked)

@@ -1,6 +1,5 @@
 """An equation's linear part between mirrors as one stencil for all its unknowns, found as its response to impulses."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -70,7 +69,7 @@ def find_kernel(posed: Posed, d: Mirrored) -> Kernel | None:
 def _linear(posed: Posed, d: Mirrored, state: Tensor) -> Tensor:
     assert isinstance(posed.pde, EvolutionPDE)
     rate = posed.pde.linear(posed.unknown(list(state)), posed.given, d)
-    return torch.stack(torch.broadcast_tensors(*rate.values())) if isinstance(rate, Mapping) else rate[None]
+    return torch.stack(torch.broadcast_tensors(*posed.parts(rate)))
 
 
 def _place(offset, strides) -> int:

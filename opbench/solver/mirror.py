@@ -103,8 +103,7 @@ def _noise(posed: Posed, grid: Grid) -> Tensor:
 
 
 def _stacked(posed: Posed, rate: Any, shape: Sequence[int]) -> Tensor:
-    parts = [rate[field.name] for field in posed.unknowns] if len(posed.unknowns) > 1 else [rate]
-    tensors = [part.values if isinstance(part, FourierField) else torch.as_tensor(part) for part in parts]
+    tensors = [part.values if isinstance(part, FourierField) else torch.as_tensor(part) for part in posed.parts(rate)]
     return torch.stack([part.expand(posed.samples, *shape) for part in tensors])
 
 

@@ -47,6 +47,10 @@ class Posed:
         """Arrays of the unknowns as the equation takes them: a sole one as it is, several as a mapping by name."""
         return values[0] if len(self.unknowns) == 1 else {field.name: v for field, v in zip(self.unknowns, values, strict=True)}
 
+    def parts(self, made: Any) -> list[Any]:
+        """What an equation made of its unknowns, in their order: the other way round."""
+        return [made[field.name] for field in self.unknowns] if len(self.unknowns) > 1 else [made]
+
     def sample(self, index: int) -> "Posed":
         """One sample of the problem, on the CPU."""
 

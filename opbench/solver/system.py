@@ -52,8 +52,7 @@ class System:
 
     def _rows(self, state: Tensor) -> list[Tensor]:
         found = self.pde.residual(self.posed.unknown(list(state)), self.posed.given, self.d)
-        parts = [found[field.name] for field in self.posed.unknowns] if len(self.posed.unknowns) > 1 else [found]
-        return [torch.as_tensor(part, dtype=torch.float64).expand(state.shape[1:]) for part in parts]
+        return [torch.as_tensor(part, dtype=torch.float64).expand(state.shape[1:]) for part in self.posed.parts(found)]
 
     def _extrapolated(self, rows: Tensor, field: Tensor) -> Tensor:
         """`rows`, but at ends the difference from the polynomial through the nodes inside, a degree above the stencils' order."""

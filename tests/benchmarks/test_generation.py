@@ -8,8 +8,8 @@ import pytest
 from tiny_plan import tiny
 
 from opbench.generation import make
-from opbench.helpers import cores
 from opbench.recipe import Plan
+from opbench.workers import cores
 
 FEW, MANY = 64, 64 * 16
 

@@ -13,12 +13,12 @@ from opbench.find import names
 from opbench.generation import file, make
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss
-from opbench.model import Normalized, Samples
+from opbench.model import Normalized, Samples, coordinates
 from opbench.models._spectral import SpectralConv
 from opbench.residual import Residual
 from opbench.samples import draw
 from opbench.solver import compute, pose
-from opbench.task import StoredSplit, coordinates, problem
+from opbench.task import StoredSplit, problem
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAINED = [name for name in names("models") if name not in ("linear", "mean", "persistence")]

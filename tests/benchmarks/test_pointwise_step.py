@@ -14,9 +14,9 @@ from opbench.build import build_model
 from opbench.derivatives.autograd import Autograd
 from opbench.find import find
 from opbench.losses import Loss
-from opbench.model import Normalized, Samples
+from opbench.model import Normalized, Samples, coordinates
 from opbench.planning import mollifier
-from opbench.task import coordinates, problem
+from opbench.task import problem
 
 LOSSES = ("data", "physics", "collocation", "weak", "mixed")
 POINTS, SAMPLES = 256, 16

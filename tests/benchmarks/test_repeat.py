@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from opbench.build import build_model
-from opbench.model import Normalized
+from opbench.model import Normalized, coordinates
 from opbench.solver import compute, pose
-from opbench.task import coordinates, problem
+from opbench.task import problem
 from opbench.timing import timed
 
 

@@ -8,8 +8,8 @@ import torch
 
 from opbench.build import build_model
 from opbench.losses.data import DataLoss
-from opbench.model import Normalized, Samples
-from opbench.task import coordinates, problem
+from opbench.model import Normalized, Samples, coordinates
+from opbench.task import problem
 from opbench.train import Training, _Clock, _Run
 
 STEPS, ROUNDS = 8, 15

@@ -7,8 +7,8 @@ import yaml
 from opbench.boundary import Dirichlet, Outflow, resolve
 from opbench.field import Field
 from opbench.grid import Grid
-from opbench.stats import write_stats
 from opbench.store import Header, write
+from opbench.well_stats import write_stats
 
 pytest.importorskip("the_well", reason="The Well's reader has an environment of its own: tox -e well")
 

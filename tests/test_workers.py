@@ -5,12 +5,12 @@ import sys
 import time
 from pathlib import Path
 
-from opbench.helpers import cores, helpers
+from opbench.workers import cores, processes
 
 
-def test_helpers_run_what_they_are_given_and_are_gone_when_the_block_ends(tmp_path):
+def test_workers_run_what_they_are_given_and_are_gone_when_the_block_ends(tmp_path):
     begun = time.monotonic()
-    with helpers() as start:
+    with processes() as start:
         start(2, time.sleep, 600)
         start(1, Path.write_text, tmp_path / "note", "done")
         while not (tmp_path / "note").exists() or (tmp_path / "note").read_text() != "done":
@@ -20,12 +20,12 @@ def test_helpers_run_what_they_are_given_and_are_gone_when_the_block_ends(tmp_pa
 
 
 def test_a_script_without_a_guard_may_start_helpers(tmp_path):
-    """multiprocessing's fresh processes would run it again, and start helpers of their own."""
+    """multiprocessing's fresh processes would run it again, and start workers of their own."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import time\nfrom pathlib import Path\nfrom opbench.helpers import helpers\n"
+        "import time\nfrom pathlib import Path\nfrom opbench.workers import processes\n"
         "with open('runs', 'a') as f: f.write('.')\n"
-        "with helpers() as start:\n    start(1, Path('note').touch)\n"
+        "with processes() as start:\n    start(1, Path('note').touch)\n"
         "    while not Path('note').exists(): time.sleep(0.05)\n"
     )
     path = {"PYTHONPATH": ":".join(sys.path)}

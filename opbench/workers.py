@@ -23,7 +23,7 @@ def cores() -> int:
 
 
 @contextmanager
-def helpers() -> Iterator[Start]:
+def processes() -> Iterator[Start]:
     """Gives a function that starts processes which run `work(*given)`; those that are left when the block ends are killed."""
     started: list[subprocess.Popen] = []
 
