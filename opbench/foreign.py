@@ -52,7 +52,7 @@ def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:
 def _read(path: Path, fields: list[str], expected: tuple[int, ...], chosen: Problem) -> list[np.ndarray]:
     """The arrays of those names; what else the file has is not looked at."""
     try:
-        with np.load(path, allow_pickle=False) if path.suffix == ".npz" else h5py.File(path, "r") as file:
+        with np.load(path, allow_pickle=False) if path.suffix.lower() == ".npz" else h5py.File(path, "r") as file:
             there: dict[str, Any] = {name: entry for name in fields if hasattr(entry := file.get(name), "dtype")}
             if missing := [name for name in fields if name not in there]:
                 found = f"expected an array named {', '.join(missing)}, found {', '.join(file) or 'none'}"
@@ -63,8 +63,10 @@ def _read(path: Path, fields: list[str], expected: tuple[int, ...], chosen: Prob
     except DataError:
         raise
     except Exception as error:  # a damaged or hostile file may raise anything in a parser
-        kind = "NumPy's .npz" if path.suffix == ".npz" else "HDF5"
-        raise DataError(f"{path}: expected {kind} with arrays of numbers, got a file that is none or is damaged; write it anew") from error
+        kind = "NumPy's .npz" if path.suffix.lower() == ".npz" else "HDF5"
+        raise DataError(
+            f"{path}: expected {kind} with arrays of numbers, got a file that is none or is damaged; its ending says which, .npz or another"
+        ) from error
 
 
 def _require(path: Path, name: str, array: Any, expected: tuple[int, ...], chosen: Problem) -> None:

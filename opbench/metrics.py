@@ -100,7 +100,7 @@ def brmse(prediction: Tensor, reference: Tensor, grid: Grid) -> Tensor:
     square = _difference(prediction, reference).square()
     bounded = [axis for axis in range(grid.dims) if not grid.periodic[axis]]
     faces = [square.narrow(axis + 2, end, 1).flatten(2) for axis in bounded for end in (0, grid.shape[axis] - 1)]
-    return torch.cat(faces, 2).mean(2).sqrt().mean(1)
+    return (torch.cat(faces, 2).mean(2).sqrt() + _lost(square)).mean(1)
 
 
 def frmse_low(prediction: Tensor, reference: Tensor, grid: Grid) -> Tensor:
@@ -145,12 +145,13 @@ def correlation_error(prediction: Tensor, reference: Tensor, grid: Grid | None =
 
     Source: The Well's PearsonR (arXiv:2412.00568), which mixes the biased covariance with unbiased deviations. Version 1.
     """
-    equal = (_difference(prediction, reference) == 0).flatten(2).all(2)
+    difference = _difference(prediction, reference)
+    equal = (difference == 0).flatten(2).all(2)
     one, other = (_fluctuation(values.double()).flatten(2) for values in (prediction, reference))
     sizes = [torch.linalg.vector_norm(values, dim=2, keepdim=True) for values in (one, other)]
     distance = (one / sizes[0] - other / sizes[1]).square().sum(2) / 2  # is 1 - r, without the cancellation
     silent = ((sizes[0] == 0) | (sizes[1] == 0)).squeeze(2)
-    return torch.where(equal, 0.0, torch.where(silent, 1.0, distance)).mean(1)
+    return (torch.where(equal, 0.0, torch.where(silent, 1.0, distance)) + _lost(difference)).mean(1)
 
 
 def histogram_w1(prediction: Tensor, reference: Tensor, grid: Grid | None = None) -> Tensor:
@@ -181,6 +182,11 @@ def _difference(prediction: Tensor, reference: Tensor) -> Tensor:
     if prediction.shape != reference.shape:
         raise ModelError(f"metrics: expected a prediction of shape {tuple(reference.shape)}, got {tuple(prediction.shape)}; mend the model")
     return prediction.double() - reference.double()
+
+
+def _lost(values: Tensor) -> Tensor:
+    """(n, c): NaN where a channel holds one, else zero."""
+    return torch.where(values.isnan().flatten(2).any(2), torch.nan, 0.0)
 
 
 def _norm(values: Tensor) -> Tensor:

@@ -173,7 +173,9 @@ def opened(path: Path) -> Node:
     try:
         return h5py.File(path, "r", locking="best-effort")  # some network file systems have no locks
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened: {' '.join(str(error).split())}; delete it and generate it again") from error
+        raise DataError(
+            f"{path}: cannot be opened: {' '.join(str(error).split())}; expected HDF5: generate it again, or take another file"
+        ) from error
 
 
 def _read(array: Node, indices: Sequence[np.ndarray]) -> np.ndarray:

@@ -276,3 +276,12 @@ def test_the_registry_holds_the_metrics_and_nothing_else():
     expected = "brmse correlation_error crmse energy_spectrum_error frmse_high frmse_low frmse_mid histogram_w1 mae max_error nrmse"
     assert sorted(metrics()) == [*expected.split(), "relative_h1", "relative_l2", "rmse", "vrmse"]
     assert all(getattr(function, "__name__", None) == name for name, function in metrics().items())
+
+
+@pytest.mark.parametrize("name", sorted(metrics()))
+def test_a_nan_anywhere_makes_every_metric_nan(name):
+    grid = Grid(("x",), (64,), (0.0,), (1.0,), (False,))
+    prediction, reference = torch.zeros(2, 1, 64), torch.ones(2, 1, 64)
+    reference[1] = torch.linspace(0, 1, 64)
+    prediction[:, 0, 3] = float("nan")
+    assert metrics()[name](prediction, reference, grid).isnan().all()

@@ -11,7 +11,7 @@ from numpy import cos, exp, pi, sin
 from scipy.integrate import solve_ivp
 from scipy.interpolate import BarycentricInterpolator
 
-from opbench import Grid, solve
+from opbench import Grid, OpbenchError, solve
 from opbench.boundary import Dirichlet, Neumann, Outflow, Robin, Wall
 
 State = dict[str, np.ndarray]
@@ -302,3 +302,63 @@ def test_errors_fall_with_the_tolerance():
     errors = [relative(solve("heat", grid, given, [0.02, 0.05], boundary=ends, tolerance=t).temperature.values, exact) for t in tolerances]
     assert errors[0] > 5 * errors[1] > 25 * errors[2], errors
     assert errors[0] < 1e-3, errors
+
+
+def rod(n: int) -> Grid:
+    return Grid(("x",), (n,), (0.0,), (1.0,), (False,))
+
+
+@pytest.mark.parametrize("n", [40, 80])
+def test_heat_through_two_layers_stays_at_its_steady_state(n):
+    x = rod(n).coordinates()[0]
+    exact = np.where(x < 0.5, 1.5 * x, 1 - 0.5 * (1 - x))  # 0.3 times its slope left of the middle is 0.9 times that right of it
+    given = {"temperature": exact, "diffusivity": lambda x: np.where(x < 0.5, 0.3, 0.9)}
+    answer = solve("heat", rod(n), given, [0.2, 1.0], boundary={"x": (Dirichlet(0.0), Dirichlet(1.0))})
+    assert np.abs(answer.temperature.values - exact).max() < 1e-7
+
+
+@pytest.mark.parametrize("ends", [Neumann(0.0), (Dirichlet(0.0), Dirichlet(1.0)), (Dirichlet(0.0), Robin(1.0))])
+@pytest.mark.parametrize("jump", [5.0, 10.0, 100.0])
+def test_heat_across_a_jump_never_leaves_what_it_starts_between(ends, jump):
+    given = {"temperature": lambda x: x, "diffusivity": lambda x: np.where(abs(x - 0.5) < 0.2, 1.0, 1 / jump)}
+    values = solve("heat", rod(41), given, [0.05, 0.2], boundary={"x": ends}).temperature.values
+    assert -1e-9 <= values.min() <= values.max() <= 1 + 1e-9
+
+
+def test_heat_keeps_its_accuracy_where_the_diffusivity_is_smooth():
+    given = {"temperature": lambda x: np.sin(3 * x), "diffusivity": lambda x: 1 + 0.5 * np.sin(4 * x)}
+    boundary = {"x": (Dirichlet(0.0), Robin(1.0, 0.5))}
+    coarse, fine = (solve("heat", rod(n), given, [0.05], boundary=boundary).temperature.values[0] for n in (41, 161))
+    assert np.abs(coarse - fine[::4]).max() < 1e-4
+    assert "order 4" in solve("heat", rod(41), given, [0.05], boundary=boundary).attrs["scheme"]
+
+
+STEP = {"temperature": 1.0, "diffusivity": lambda x: 1.0 + (x > 0.5)}
+WARM = {"temperature": 1.0, "diffusivity": 1.0}
+STRING = {"displacement": lambda x: x, "velocity": 0.0, "speed": 1.0}
+SLOPE = {"velocity": lambda x: x}
+
+
+@pytest.mark.parametrize(
+    ("equation", "given", "options", "message"),
+    [
+        ("heat", STEP, {"order": 4}, "order 4 is wrong between ends where a coefficient jumps"),
+        ("wave", STRING, {"boundary": {"x": Outflow()}}, "Outflow would send its waves back"),
+        ("kuramoto_sivashinsky", SLOPE, {"boundary": {"x": Neumann(0.0)}}, "derivatives of order 4, which one condition"),
+        ("kdv", {"elevation": lambda x: x}, {}, "derivatives of order 3, which one condition"),
+        ("heat", WARM, {"boundary": {"x": Dirichlet(np.ones(33))}}, "an end of a line is a point"),
+        ("heat", WARM, {"times": np.ones((2, 2))}, "times must be a sequence of numbers"),
+    ],
+)
+def test_what_the_ends_do_not_determine_is_refused_in_a_line(equation, given, options, message):
+    with pytest.raises(OpbenchError, match=message) as told:
+        solve(equation, rod(33), given, **({"times": [0.1], "boundary": {"x": (Dirichlet(1.0), Neumann(0.5))}} | options))
+    assert "\n" not in str(told.value)
+
+
+def test_a_periodic_source_must_balance():
+    ring = Grid(("x",), (64,), (0.0,), (1.0,), (True,))
+    wave = (2 * pi) ** 2 * sin(2 * pi * ring.coordinates()[0])
+    assert np.abs(solve("poisson", ring, {"source": wave}).potential.values).max() == pytest.approx(1.0, rel=1e-2)
+    with pytest.raises(OpbenchError, match="do not balance"):
+        solve("poisson", ring, {"source": wave + 1.0})

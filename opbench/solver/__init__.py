@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from opbench.boundary import Boundary, Dirichlet, conditions, homogeneous
+from opbench.boundary import Boundary, Dirichlet, Outflow, conditions, homogeneous
 from opbench.derivatives.circulant import Circulant
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.fourier import Fourier
@@ -29,6 +29,7 @@ from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.explicit import REACH, Lines, march
 from opbench.solver.mirror import Mirror, mirrored
 from opbench.solver.multigrid import Unsuitable
+from opbench.solver.noted import is_rough, noted
 from opbench.solver.posed import Posed, pose
 from opbench.solver.shock import COURANT, Balance, conserve
 from opbench.solver.steady import solve_steady
@@ -66,8 +67,9 @@ def solve(
         A steady equation has Dirichlet(0.0) everywhere unless it is said.
     start: the time of the initial fields; no entry of `times` lies before it.
     tolerance: relative error allowed a time step, or the relative residual of a steady solve, or its last correction.
-    order: of the stencils: 2, 4, 6 or 8; by default 8 in time-dependent problems that are periodic or a reflection makes so, 4 in others,
-        and 2 (harmonic faces) in steady ones.
+    order: of the stencils: 2, 4, 6 or 8; by default 8 in time-dependent problems that are periodic or a reflection makes so, 4 in others
+        that something damps, and 2 (harmonic faces) in steady ones, where a coefficient jumps between ends, and in waves between ends,
+        where 4 errs less over short times and may grow over long ones.
     scheme: "spectral" replaces the stencils on periodic grids, to check the one against the other.
     The answer has dims (sample, time, *axes): sample only where `given` had it, time only where the equation evolves.
     Raises OpbenchError (wrong shape or name), SolverError (unstable, not converged).
@@ -189,14 +191,32 @@ def _stepped(posed: Posed, times: Sequence[float], tolerance: float, order: int 
     return values, steps, f"{words}, {pair} with error-controlled steps"
 
 
-def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourier | FiniteDifference, int, str]:
-    """What differentiates an evolution equation without mirrors, its order, and both in words."""
+def _order_between_ends(posed: Posed, order: int | None) -> int:
+    """That of one-sided stencils; raises OpbenchError where they, or the conditions, do not do for the equation."""
     assert isinstance(posed.pde, EvolutionPDE)
-    used = (PERIODIC_ORDER if all(posed.grid.periodic) else 4 if posed.pde.dissipative else 2) if order is None else order
-    if used > 4 and not posed.pde.dissipative and not all(posed.grid.periodic):
+    found, damped = noted(posed), posed.pde.dissipative
+    if found.highest > 2:
+        raise OpbenchError(
+            f"{posed.name}: has derivatives of order {found.highest}, which one condition an end does not determine; make the axis "
+            "periodic, or take conditions that a reflection gives"
+        )
+    if not damped and found.highest > 1 and any(isinstance(end, Outflow) for *_, end in conditions(posed.conditions)):
+        raise OpbenchError(f"{posed.name}: Outflow would send its waves back, which run both ways; take another condition, farther off")
+    rough = any(is_rough(coefficient, posed.grid) for coefficient in found.coefficients)
+    used = (4 if damped and not rough else 2) if order is None else order
+    if used > 2 and rough:
+        raise OpbenchError(f"{posed.name}: order {used} is wrong between ends where a coefficient jumps; take order 2")
+    if used > 4 and not damped:
         raise OpbenchError(
             f"{posed.name}: order {used} is unstable between these ends, since nothing damps it; take order 2 or 4, or other conditions"
         )
+    return used
+
+
+def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourier | FiniteDifference, int, str]:
+    """What differentiates an evolution equation without mirrors, its order, and both in words."""
+    assert isinstance(posed.pde, EvolutionPDE)
+    used = _order_between_ends(posed, order) if not all(posed.grid.periodic) else PERIODIC_ORDER if order is None else order
     if scheme == "spectral":
         return Spectral(posed.grid, posed.device), used, "spectral derivatives"
     if all(posed.grid.periodic):
@@ -231,7 +251,8 @@ def _increasing(equation: Any, times: Any, start: float) -> tuple[float, ...]:
     try:
         start, stored = float(start), tuple(float(t) for t in times)
     except (TypeError, ValueError) as error:
-        raise OpbenchError(f"{equation}: times must be a sequence of numbers and start one, got {times!r:.60} and {start!r:.60}") from error
+        shown = " ".join(repr(times).split())[:60]
+        raise OpbenchError(f"{equation}: times must be a sequence of numbers and start one, got {shown} and {start!r:.60}") from error
     rising = bool(stored) and stored[0] >= start and all(a < b for a, b in itertools.pairwise(stored))
     if not rising or not np.isfinite([start, *stored]).all():
         shown = ", ".join(f"{t:g}" for t in stored[:3]) + (", ..." if len(stored) > 3 else "")

@@ -132,8 +132,8 @@ def march(lines: Lines, initial: Tensor, times: Sequence[float], tolerance: floa
                 method = choose(lines, state, rate, span, tolerance) if isinstance(method, Chebyshev) else method
                 if step < SHORTEST * span:
                     raise SolverError(
-                        f"{lines.posed.name}: unstable at t = {time:.6g}: no step down to {step:.1e} is accurate; refine the grid, "
-                        "lower the order, or check the given fields and the boundary conditions"
+                        f"{lines.posed.name}: unstable at t = {time:.6g}: no step down to {step:.1e} is accurate; lower the order, "
+                        "refine the grid, or check the given fields and the boundary conditions"
                     )
         values[index] = state
     return values, steps, method.name

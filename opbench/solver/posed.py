@@ -113,6 +113,9 @@ def pose(
         others = [count for key, count in counts.items() if key != field.name]
         if field.uniform and np.shape(given.get(field.name, 0)) == grid.shape and grid.shape[0] not in others:
             raise OpbenchError(f"{name}: '{field.name}' is constant in space, got an array {grid.shape} as long as the grid; give a number")
+    for key, value in of_ends.items():
+        if len(grid.shape) == 1 and tuple(value.shape[:-1]) == grid.shape and grid.shape[0] not in [counts.get(name) for name in tensors]:
+            raise OpbenchError(f"{name}: {key}: an end of a line is a point, got an array {grid.shape} as long as the grid; give a number")
     if len(set(counts.values()) - {1}) > 1:
         raise OpbenchError(f"{name}: the given fields disagree on the number of samples: {counts}")
     samples = max(counts.values(), default=1)
