@@ -83,7 +83,8 @@ def test_the_linear_part_is_linear(name, dims):
 
     def linear(factor: float) -> list:
         states = [factor * state for state in case.states]
-        return parts(pde.linear(states[0] if len(states) == 1 else dict(zip(case.names, states, strict=True)), case.given, d))
+        given = states[0] if len(states) == 1 else dict(zip(case.names, states, strict=True))
+        return parts(pde.linear(given, case.given, d), case.names)
 
     for once, thrice in zip(linear(1.0), linear(3.0), strict=True):
         assert np.allclose(3 * once, thrice, rtol=1e-12, atol=1e-12 * float(thrice.abs().max()))
