@@ -23,6 +23,7 @@ from opbench.find import find, known
 from opbench.grid import Grid
 from opbench.pde import PDE, ConservationLaw, EvolutionPDE, SteadyPDE
 from opbench.provenance import resolve_device
+from opbench.solver.affine import exact_steps
 from opbench.solver.direct import Factors, solve_direct
 from opbench.solver.ends import EndNodes
 from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
@@ -187,7 +188,12 @@ def _stepped(posed: Posed, times: Sequence[float], tolerance: float, order: int 
             return values, steps, f"{words}, ETDRK4 with error-controlled steps"
         except NotDiagonal:
             pass  # a coefficient of the linear part varies in space: nothing to exponentiate
-    values, steps, pair = march(Lines(posed, d, used), posed.initial, times, tolerance)
+    lines = Lines(posed, d, used)
+    if tolerance < 1 and posed.conditions:  # else fixed steps, of which the order counts
+        values = exact_steps(lines, Lines(posed.sample(0), d, used), posed.initial, times)
+        if values is not None:
+            return values, len(times) - 1, f"{words}, the exponential of its matrix"
+    values, steps, pair = march(lines, posed.initial, times, tolerance)
     return values, steps, f"{words}, {pair} with error-controlled steps"
 
 
