@@ -60,6 +60,7 @@ def test_decay_between_ends_is_the_closed_form_however_stiff():
     ("equation", "given"),
     [
         ("fisher_kpp", {"population": 1.0, "diffusivity": 0.1, "growth": 1.0}),  # at 0 and 1 its rate is as if it were linear
+        ("fisher_kpp", {"population": bump, "diffusivity": 1.0, "growth": 1e-6}),  # hardly
         ("burgers", {"velocity": 0.0, "viscosity": 0.1}),
         ("heat", {"temperature": np.ones((2, 65)), "diffusivity": np.array([0.1, 0.2])[:, None]}),
     ],
