@@ -11,7 +11,7 @@ from opbench.atomic import locked
 from opbench.build import build_model
 from opbench.climb import climb
 from opbench.cost import cost_of
-from opbench.errors import ConfigError, ModelError, OpbenchError
+from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError
 from opbench.finetune import finetuned_scores
 from opbench.generation import Report
 from opbench.losses import Loss
@@ -83,6 +83,8 @@ def evaluate(
         if cost:
             try:
                 record = timed(record, network, splits, run, Path(out) / "solvers", compiled, report)
+            except Interrupted:
+                raise
             except (OpbenchError, MemoryError, RuntimeError) as error:
                 untimed = error
         path = save(record, Path(out) / "records", place.name)
