@@ -42,7 +42,7 @@ def test_only_what_is_missing_or_has_changed_is_measured_and_drawn(tmp_path, mon
     recipe, page, drawn = (tmp_path / "datasets" / name for name in ("tiny.toml", "README.md", "pictures/tiny.png"))
     recipe.write_text(TINY)
     drawn.with_name("gone.png").touch()
-    monkeypatch.setattr(opbench.recipe, "PACKAGE", tmp_path / "opbench")
+    monkeypatch.setattr(opbench.recipe, "shipped", lambda *_: tmp_path / "datasets")
     monkeypatch.setenv("OPBENCH_DATA", str(tmp_path / "data"))
     measured, real = [], catalogue.error_floor
     monkeypatch.setattr(catalogue, "error_floor", lambda *arguments: measured.append(arguments[1]) or real(*arguments))
