@@ -15,7 +15,7 @@ from opbench.version import __version__
 
 
 class Commands(click.Group):
-    """Suggests the nearest command, and turns a user's mistake into one line and an exit code."""
+    """Suggests the nearest command."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         try:
