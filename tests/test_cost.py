@@ -86,5 +86,6 @@ def test_a_compiled_model_is_timed_beside_the_eager_one_with_the_seconds_it_took
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler warns of itself, and what is raised in it is a failure to compile
 def test_torch_compiles_a_model_of_real_products():
     assert measured("fast_fno", compiled=True).not_compiled is None
