@@ -9,7 +9,7 @@ from typing import Any
 from opbench.errors import ConfigError
 from opbench.evaluation import OUT, evaluate
 from opbench.leaderboard.rolled import ROLL_OUT, ROLLED, rolled_cell
-from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, mean, middle, saturated, spent, values
+from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, key, mean, middle, saturated, spent, values
 from opbench.leaderboard.table import name as with_settings
 from opbench.leaderboard.words import probability, spread
 from opbench.planning import planned
@@ -258,7 +258,7 @@ def summary(records: Sequence[Record], others: Sequence[Record]) -> str:
     first = records[0]
     found: dict[str, dict[int, Record]] = {}
     for record in sorted(others, key=lambda r: r.date):
-        if _table(record) == _table(first) and record.configuration != first.configuration and is_plain(record):
+        if key(record) == key(first) and record.configuration != first.configuration and is_plain(record):
             found.setdefault(record.configuration, {})[record.seed] = record
     newest = sorted(found.values(), key=lambda runs: max(r.date for r in runs.values()))
     rivals = {_apart(next(iter(runs.values())), first): tuple(runs.values()) for runs in newest}  # of several states of a file the last
@@ -272,7 +272,3 @@ def _apart(rival: Record, record: Record) -> str:
     if own != with_settings(record):
         return own
     return f"{own} (source {rival.source_sha256[:8]})" if rival.source_sha256 != record.source_sha256 else f"{own} by {rival.loss}"
-
-
-def _table(record: Record) -> tuple[Any, ...]:
-    return record.task, record.task_version, record.scale, record.data_fingerprint, record.machine.kind

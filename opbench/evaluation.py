@@ -19,10 +19,10 @@ from opbench.model import Normalized, Samples
 from opbench.planning import Planned, planned
 from opbench.provenance import machine, sha256
 from opbench.recipe import Foreign
-from opbench.record import TOGETHER, Cost, Machine, Matched, Record, file_name, finite, save
+from opbench.record import TOGETHER, Cost, Machine, Matched, Record, file_name, finite
 from opbench.runs import claimed
 from opbench.scoring import scores
-from opbench.shelf import read_records, shipped
+from opbench.shelf import read_records, save, shipped
 from opbench.task import Problem, Split, StoredSplit, problem
 from opbench.train import Outcome, Progress, predict, train
 
@@ -81,19 +81,23 @@ def evaluate(
         kept = kept_beside(record, network, splits["test"], run)
         untimed = None
         if cost:
-            try:
-                record = timed(record, network, splits, run, Path(out) / "solvers", compiled, report)
-            except Interrupted:
-                raise
-            except (OpbenchError, MemoryError, RuntimeError) as error:
-                untimed = error
+            record, untimed = _timed_if_it_can_be(record, network, splits, run, Path(out) / "solvers", compiled, report)
         path = save(record, Path(out) / "records", place.name)
     specimens.write(path.with_suffix(specimens.SUFFIX), kept)
     if untimed is not None:
-        raise OpbenchError(
-            f"cost was not measured: {untimed}; the record is kept without it, and `opbench rescore {path} --cost` adds it"
-        ) from untimed
+        words = f"the record is kept without it, and `opbench rescore {path} --cost` adds it"
+        raise OpbenchError(f"cost was not measured: {untimed}; {words}") from untimed
     return record
+
+
+def _timed_if_it_can_be(record: Record, *given: Any) -> tuple[Record, Exception | None]:
+    """As `timed`, or the record as it is and what was wrong: a training is not lost with its timing."""
+    try:
+        return timed(record, *given), None
+    except Interrupted:
+        raise
+    except (OpbenchError, MemoryError, RuntimeError) as error:
+        return record, error
 
 
 def kept_beside(record: Record, network: Normalized, test: Split, run: Planned) -> specimens.Specimens:

@@ -18,7 +18,7 @@ from opbench.derivatives.autograd import Autograd
 from opbench.derivatives.fourier import FourierField
 from opbench.field import Field
 from opbench.grid import AXES, Grid
-from opbench.pde import PDE, EvolutionPDE, SteadyPDE
+from opbench.pde import PDE, EvolutionPDE, SteadyPDE, parts
 from opbench.solver import compute, pose
 
 FACTOR = 1.3  # of Robin conditions
@@ -97,11 +97,6 @@ def act(pde: PDE) -> Callable[..., Any]:
         return pde.rate
     assert isinstance(pde, SteadyPDE)
     return pde.residual
-
-
-def parts(made: Any, unknowns: Sequence[str]) -> list[Any]:
-    """What an equation made of its unknowns, in their order."""
-    return [made[name] for name in unknowns] if len(unknowns) > 1 else [made]
 
 
 def observed(sizes: Sequence[int], errors: Sequence[float]) -> list[float]:

@@ -105,6 +105,11 @@ class ConservationLaw(EvolutionPDE):
         return total
 
 
+def parts(made: Any, unknowns: Sequence[str]) -> list[Any]:
+    """What an equation made of its unknowns, in their order."""
+    return [made[name] for name in unknowns] if len(unknowns) > 1 else [made]
+
+
 def _on(fields: Sequence[Field], axes: Sequence[str]) -> tuple[Field, ...]:
     return tuple(field for field in fields if field.along is None or field.along in axes)
 

@@ -4,16 +4,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from opbench.atomic import write_bytes
 from opbench.badge import Badge
-from opbench.config import TAKEN, Frozen, Name, Sha256, digest, printable, read_json, read_text, validate_json
-from opbench.errors import DataError
-from opbench.upgrades import NEWEST, upgraded
+from opbench.config import TAKEN, Frozen, Name, Sha256, digest
 
 AGREE = 1e-6  # relative; a mean of printed numbers is the printed mean but for its last digits
 KIND = r"^[^/]+/[A-Za-z_][A-Za-z_0-9]{0,29}$"
@@ -347,54 +343,9 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def save(record: Record, records: Path, name: str | None = None) -> Path:
-    """Write records/<dataset>/<model>-<fingerprint>.json; an earlier record of the same run stays, the new one is numbered.
-
-    name: instead, one that this run has to itself, see `opbench.runs.claimed`.
-    """
-    stem, number = name or record.stem, 1
-    while (path := records / record.dataset / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")).exists():
-        number += 1
-    write_bytes(path, (record.to_json() + "\n").encode())
-    return path
-
-
 def file_name(label: str) -> str:
     """A model's name as part of a file's."""
     return label.replace(":", ".").replace("/", ".")
-
-
-def read_record(path: Path) -> Record:
-    """Raises DataError for a file that is no record, or of a newer opbench, or renamed; ConfigError for one with faults."""
-    record = _of_today(read_text(path, "record")) or _of_another_day(path)
-    folder = path.absolute().parent.name
-    if folder != record.dataset or not path.stem.startswith(record.stem):
-        there = f"{folder}/{path.name}"
-        raise DataError(f"{path}: expected {record.dataset}/{record.stem}.json by its content, got {there}; it was edited or renamed")
-    return record
-
-
-def _of_today(text: bytes) -> Record | None:
-    """A record of today's schema that has no fault, as most have none: those are parsed once."""
-    try:
-        record = Record.model_validate_json(text)
-    except ValidationError:
-        return None
-    return record if "schema_version" in record.model_fields_set else None
-
-
-def _of_another_day(path: Path) -> Record:
-    """A record of an earlier schema; raises what is wrong with any other file."""
-    text, content = read_json(path, "record")
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: is no record: expected a JSON object; remove it")
-    version = content.get("schema_version")
-    if type(version) is not int or version < 1:
-        told = printable(repr(version))[:40]
-        raise DataError(f"{path}: schema_version: expected a number from 1 to {NEWEST}, got {told}; it is foreign or was edited")
-    if version > NEWEST:
-        raise DataError(f"{path}: schema_version: expected {NEWEST} or less, got {version}, of a newer opbench; update opbench to read it")
-    return validate_json(Record, text if version == NEWEST else json.dumps(upgraded(content)), str(path))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

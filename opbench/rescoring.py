@@ -12,10 +12,11 @@ from opbench.evaluation import about_files, exact_convolutions, kept_beside, tim
 from opbench.generation import Report
 from opbench.metrics import versions
 from opbench.provenance import machine
-from opbench.record import Machine, Record, Trained, read_record, save
+from opbench.record import Machine, Record, Trained
 from opbench.reproduce import checked, checkpoint, compared, restored
 from opbench.runs import claimed
 from opbench.scoring import scores
+from opbench.shelf import read_record, save
 
 NOW = ("date", "source_sha256", "provenance", "opbench", "commit", "dirty", "versions")
 

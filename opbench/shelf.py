@@ -1,14 +1,20 @@
-"""The records below some folders, and what is wrong with each other file: edited, foreign, or unlike the rest of its table."""
+"""Records as files: written, read, and all below some folders, with what is wrong with each that is edited, foreign or unlike its table."""
 
+import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from opbench import find
+from opbench.atomic import write_bytes
 from opbench.badge import badge_of
+from opbench.config import printable, read_json, read_text, validate_json
 from opbench.errors import ConfigError, DataError, OpbenchError
-from opbench.record import Record, read_record
+from opbench.record import Record
+from opbench.upgrades import NEWEST, upgraded
 
 
 def shipped() -> Path:
@@ -21,6 +27,51 @@ class Shelf(NamedTuple):
 
     records: list[Record]
     faults: list[OpbenchError]
+
+
+def save(record: Record, records: Path, name: str | None = None) -> Path:
+    """Write records/<dataset>/<model>-<fingerprint>.json; an earlier record of the same run stays, the new one is numbered.
+
+    name: instead, one that this run has to itself, see `opbench.runs.claimed`.
+    """
+    stem, number = name or record.stem, 1
+    while (path := records / record.dataset / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")).exists():
+        number += 1
+    write_bytes(path, (record.to_json() + "\n").encode())
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Raises DataError for a file that is no record, or of a newer opbench, or renamed; ConfigError for one with faults."""
+    record = _of_today(read_text(path, "record")) or _of_another_day(path)
+    folder = path.absolute().parent.name
+    if folder != record.dataset or not path.stem.startswith(record.stem):
+        there = f"{folder}/{path.name}"
+        raise DataError(f"{path}: expected {record.dataset}/{record.stem}.json by its content, got {there}; it was edited or renamed")
+    return record
+
+
+def _of_today(text: bytes) -> Record | None:
+    """A record of today's schema that has no fault, as most have none: those are parsed once."""
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError:
+        return None
+    return record if "schema_version" in record.model_fields_set else None
+
+
+def _of_another_day(path: Path) -> Record:
+    """A record of an earlier schema; raises what is wrong with any other file."""
+    text, content = read_json(path, "record")
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: is no record: expected a JSON object; remove it")
+    version = content.get("schema_version")
+    if type(version) is not int or version < 1:
+        told = printable(repr(version))[:40]
+        raise DataError(f"{path}: schema_version: expected a number from 1 to {NEWEST}, got {told}; it is foreign or was edited")
+    if version > NEWEST:
+        raise DataError(f"{path}: schema_version: expected {NEWEST} or less, got {version}, of a newer opbench; update opbench to read it")
+    return validate_json(Record, text if version == NEWEST else json.dumps(upgraded(content)), str(path))
 
 
 def shelf(*folders: Path) -> Shelf:

@@ -20,8 +20,9 @@ from opbench.errors import DataError, OpbenchError
 from opbench.find import find, names
 from opbench.model import OperatorModel
 from opbench.provenance import sha256
-from opbench.record import Record, read_record
+from opbench.record import Record
 from opbench.reproduce import checked, checkpoint
+from opbench.shelf import read_record
 from opbench.train import WEIGHTS
 
 LARGEST = 1 << 30  # bytes of an archive; the mini tasks' checkpoints have at most a few MB

@@ -4,7 +4,8 @@ import subprocess
 from pathlib import Path
 
 from opbench.ladder import Ladder, read_ladders
-from opbench.record import Record, read_record
+from opbench.record import Record
+from opbench.shelf import read_record
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "leaderboards"

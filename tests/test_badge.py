@@ -10,8 +10,7 @@ from opbench.badge import award
 from opbench.errors import ConfigError
 from opbench.leaderboard.page import render
 from opbench.leaderboard.table import boards, markdown
-from opbench.record import read_record, save
-from opbench.shelf import shelf
+from opbench.shelf import read_record, save, shelf
 from records import record
 
 

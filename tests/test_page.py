@@ -10,7 +10,8 @@ import pytest
 
 from browser import opened
 from opbench.leaderboard.page import render, write
-from opbench.record import Machine, Record, Rollout, save
+from opbench.record import Machine, Record, Rollout
+from opbench.shelf import save
 from records import cost, record
 
 FIRST = "section.board >> nth=0 >>"

@@ -10,8 +10,8 @@ import pytest
 from opbench.errors import ConfigError, DataError
 from opbench.ladder import matched
 from opbench.leaderboard.schema import schema
-from opbench.record import DECIDED, Machine, Record, read_record, save
-from opbench.shelf import read_records, shelf
+from opbench.record import DECIDED, Machine, Record
+from opbench.shelf import read_record, read_records, save, shelf
 from opbench.upgrades import UPGRADES
 from records import cost, ladder, record, rung
 

@@ -9,10 +9,10 @@ import opbench
 from opbench.errors import DataError, OpbenchError
 from opbench.planning import planned
 from opbench.provenance import sha256
-from opbench.record import Finetuned, read_record, save
+from opbench.record import Finetuned
 from opbench.reproduce import Finding, checked, checkpoint, compared, retrain, verify
 from opbench.rescoring import rescore
-from opbench.shelf import read_records
+from opbench.shelf import read_record, read_records, save
 from opbench.specimens import beside
 from records import record
 

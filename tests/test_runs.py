@@ -8,9 +8,9 @@ import torch
 
 import opbench
 from opbench.provenance import sha256
-from opbench.record import read_record, save
 from opbench.reproduce import checkpoint
 from opbench.runs import claimed
+from opbench.shelf import read_record, save
 from records import record
 
 DATA = "darcy_neuralop"

@@ -16,7 +16,7 @@ from opbench.grid import Grid
 from opbench.metrics import relative_l2
 from opbench.model import Channel, Samples, Spec, coordinates
 from opbench.record import Record, Trained
-from opbench.record import save as save_record
+from opbench.shelf import save as save_record
 from opbench.specimens import ARRAYS, FRAMES, LARGEST, SUFFIX, Specimens, beside, make, read, write
 from records import record
 

@@ -17,8 +17,8 @@ import opbench
 from opbench.cli import opbench as commands
 from opbench.errors import DataError, OpbenchError
 from opbench.find import find
-from opbench.record import read_record, save
 from opbench.reproduce import checkpoint, verify
+from opbench.shelf import read_record, save
 from opbench.source import files
 from opbench.submission import _fault, _require_complete, opened, submit
 

@@ -197,7 +197,7 @@ def _verify(
 ) -> None:
     from opbench import reproduce
     from opbench.badge import award
-    from opbench.record import read_record
+    from opbench.shelf import read_record
     from opbench.submission import opened
 
     packed = path.suffix.lower() == ".zip"

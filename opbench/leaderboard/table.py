@@ -113,14 +113,15 @@ def boards(records: Iterable[Record], ladders: Iterable[Ladder] = ()) -> list[Bo
     """Records grouped into tables, and the newest ladder of every machine; a repeated run counts once, by its newest record."""
     groups: dict[tuple[str, int, str, str, str], dict[tuple, Record]] = {}
     for record in sorted(records, key=lambda r: r.date):
-        groups.setdefault(_key(record), {})[record.fingerprint, str(record.machine), record.tuned] = record
+        groups.setdefault(key(record), {})[record.fingerprint, str(record.machine), record.tuned] = record
     climbed: dict[tuple[str, int, str, str, str], dict[str, Ladder]] = {}
     for ladder in sorted(ladders, key=lambda found: found.date):
-        climbed.setdefault(_key(ladder), {})[str(ladder.machine)] = ladder
+        climbed.setdefault(key(ladder), {})[str(ladder.machine)] = ladder
     return [Board(*key, tuple(group.values()), tuple(climbed.get(key, {}).values())) for key, group in sorted(groups.items())]
 
 
-def _key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
+def key(found: Record | Ladder) -> tuple[str, int, str, str, str]:
+    """Equal for what stands in one table."""
     return found.task, found.task_version, found.scale, found.data_fingerprint, found.machine.kind
 
 

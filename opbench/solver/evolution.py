@@ -14,7 +14,7 @@ from torch import Tensor
 
 from opbench.derivatives.fourier import Fourier, FourierField
 from opbench.errors import SolverError
-from opbench.pde import EvolutionPDE
+from opbench.pde import EvolutionPDE, parts
 from opbench.solver.exponential import Coefficients, add_product, coefficients, matrix_product, phi_matrices, phi_numbers, product
 
 FINEST = 24  # halvings of an output interval after which a solve is called unstable
@@ -44,8 +44,7 @@ class Semidiscrete:
         return fields[0] if len(fields) == 1 else dict(zip(self.names, fields, strict=True))
 
     def _stack(self, rate) -> Tensor:
-        parts = [rate[name] for name in self.names] if len(self.names) > 1 else [rate]
-        return torch.stack(torch.broadcast_tensors(*(part.hat for part in parts)))
+        return torch.stack(torch.broadcast_tensors(*(part.hat for part in parts(rate, self.names))))
 
     def nonlinear(self, state: Tensor) -> Tensor:
         return self._stack(self.pde.nonlinear(self.unknown(state), self.given, self.d))

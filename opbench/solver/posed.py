@@ -15,7 +15,7 @@ from opbench.errors import OpbenchError
 from opbench.field import Field
 from opbench.find import known
 from opbench.grid import AXES, Grid
-from opbench.pde import PDE, EvolutionPDE
+from opbench.pde import PDE, EvolutionPDE, parts
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Posed:
 
     def parts(self, made: Any) -> list[Any]:
         """What an equation made of its unknowns, in their order: the other way round."""
-        return [made[field.name] for field in self.unknowns] if len(self.unknowns) > 1 else [made]
+        return parts(made, [field.name for field in self.unknowns])
 
     def sample(self, index: int) -> "Posed":
         """One sample of the problem, on the CPU."""

@@ -10,8 +10,8 @@ from opbench.derivatives.circulant import Circulant
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.spectral import Spectral
 from opbench.find import find, names, summary
-from opbench.manufactured import Manufactured, parts
-from opbench.pde import PDE, EvolutionPDE
+from opbench.manufactured import Manufactured
+from opbench.pde import PDE, EvolutionPDE, parts
 from opbench.verification import checks, solutions
 
 CASES = [(name, dims) for name in names("pdes") for dims in find("pdes", name, PDE).dims]
