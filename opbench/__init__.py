@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 from opbench.version import __version__
 
 if TYPE_CHECKING:
+    from opbench.data.generation import generate as generate
+    from opbench.data.task import load as load
     from opbench.errors import OpbenchError as OpbenchError
-    from opbench.evaluation import evaluate as evaluate
-    from opbench.generation import generate as generate
+    from opbench.evaluation.evaluate import evaluate as evaluate
     from opbench.grid import Grid as Grid
     from opbench.model import OperatorModel as OperatorModel
     from opbench.solver import solve as solve
-    from opbench.task import load as load
 
 _HOMES = {  # imported when first asked for: `import opbench` must stay fast and free of torch
     "Grid": "opbench.grid",
     "OpbenchError": "opbench.errors",
     "OperatorModel": "opbench.model",
-    "evaluate": "opbench.evaluation",
-    "generate": "opbench.generation",
-    "load": "opbench.task",
+    "evaluate": "opbench.evaluation.evaluate",
+    "generate": "opbench.data.generation",
+    "load": "opbench.data.task",
     "solve": "opbench.solver",
 }
 __all__ = ["Grid", "OpbenchError", "OperatorModel", "__version__", "evaluate", "generate", "load", "solve"]

@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from opbench.ladder import Ladder, read_ladders
-from opbench.record import Record
-from opbench.shelf import read_record
+from opbench.records.ladder import Ladder, read_ladders
+from opbench.records.record import Record
+from opbench.records.shelf import read_record
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "leaderboards"

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from tiny_plan import tiny
 
-from opbench.generation import make
+from opbench.data.generation import make
 
 
 def start(root: Path) -> int:

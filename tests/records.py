@@ -1,7 +1,7 @@
 """A made-up record, for tests of what is built from records."""
 
-from opbench.ladder import Ladder, Rung
-from opbench.record import Cost, Record, Speed, Spread
+from opbench.records.ladder import Ladder, Rung
+from opbench.records.record import Cost, Record, Speed, Spread
 
 
 def record(**changes) -> Record:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from opbench.data.store import Header, write
 from opbench.field import Field
 from opbench.grid import Grid
-from opbench.store import Header, write
 
 SAMPLES = 5
 PROVENANCE = {"recipe": "burgers_1d", "fingerprint": "0" * 64, "seed": 3, "scheme": {"order": 4, "tolerance": 1e-8}}

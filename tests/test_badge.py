@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from opbench.badge import award
 from opbench.errors import ConfigError
 from opbench.leaderboard.page import render
 from opbench.leaderboard.table import boards, markdown
-from opbench.shelf import read_record, save, shelf
+from opbench.records.badge import award
+from opbench.records.shelf import read_record, save, shelf
 from records import record
 
 

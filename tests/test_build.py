@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from opbench.build import Plain, build_model
 from opbench.errors import ConfigError, ModelError, UnknownName
+from opbench.evaluation.build import Plain, build_model
 from opbench.grid import Grid
 from opbench.model import Channel, OperatorModel, Spec
 

@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 from test_cli import TINY
 
-import opbench.recipe
-from opbench import catalogue
-from opbench.catalogue import LIMIT, render, update
-from opbench.describe import all_measured
-from opbench.recipe import datasets
-from opbench.task import problem
+import opbench.data.recipe
+from opbench.data import catalogue
+from opbench.data.catalogue import LIMIT, render, update
+from opbench.data.describe import all_measured
+from opbench.data.recipe import datasets
+from opbench.data.task import problem
 
 FOLDER = Path(__file__).parent.parent / "datasets"
-AGAIN = "run `python -m opbench.catalogue` in the checkout and commit what it writes"
+AGAIN = "run `python -m opbench.data.catalogue` in the checkout and commit what it writes"
 
 
 def test_the_page_is_what_the_recipes_render_to():
@@ -42,7 +42,7 @@ def test_only_what_is_missing_or_has_changed_is_measured_and_drawn(tmp_path, mon
     recipe, page, drawn = (tmp_path / "datasets" / name for name in ("tiny.toml", "README.md", "pictures/tiny.png"))
     recipe.write_text(TINY)
     drawn.with_name("gone.png").touch()
-    monkeypatch.setattr(opbench.recipe, "shipped", lambda *_: tmp_path / "datasets")
+    monkeypatch.setattr(opbench.data.recipe, "shipped", lambda *_: tmp_path / "datasets")
     monkeypatch.setenv("OPBENCH_DATA", str(tmp_path / "data"))
     measured, real = [], catalogue.error_floor
     monkeypatch.setattr(catalogue, "error_floor", lambda *arguments: measured.append(arguments[1]) or real(*arguments))

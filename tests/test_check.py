@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_files import make
 
-from opbench.check import check
+from opbench.data.check import check
 
 THE_WELL = sorted((Path(__file__).parent / "data" / "thewell_mixed2d" / "data" / "train").glob("*.hdf5"))
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from opbench import climb, timing
-from opbench.climb import Course, generation_seconds
+from opbench.cost import climb, timing
+from opbench.cost.climb import Course, generation_seconds
+from opbench.data.task import StoredSplit, problem
 from opbench.metrics import relative_l2
-from opbench.task import StoredSplit, problem
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
 

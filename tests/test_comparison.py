@@ -2,10 +2,10 @@
 
 import pytest
 
-from opbench.comparison import Contest, contests, overall, summary, table, text, verdict, weaknesses
+from opbench.comparison.compare import Contest, contests, overall, summary, table, text, verdict, weaknesses
 from opbench.errors import ConfigError, OpbenchError
-from opbench.ladder import matched
-from opbench.record import Machine
+from opbench.records.ladder import matched
+from opbench.records.record import Machine
 from records import cost, ladder, record, rung
 
 
@@ -136,7 +136,7 @@ def test_what_has_a_record_is_not_trained_again(tmp_path):
     calls = []
 
     def run(model, task, **options):
-        from opbench.evaluation import evaluate
+        from opbench.evaluation.evaluate import evaluate
 
         calls.append((model, options["seed"]))
         return evaluate(model, task, **options)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from opbench import timing
-from opbench.build import build_model
-from opbench.cost import cost_of
+from opbench.cost import timing
+from opbench.cost.measure import cost_of
+from opbench.data.task import problem
+from opbench.evaluation.build import build_model
 from opbench.losses.data import DataLoss
 from opbench.model import Normalized, Samples, coordinates
-from opbench.task import problem
 
 
 class Pointwise(torch.nn.Module):
@@ -28,7 +28,7 @@ POINTS = SPEC.grid.shape[0]
 def few_calls(monkeypatch):
     for name, value in {"SECONDS": 0.0, "WINDOW": 0.0, "FEWEST": 2, "BATCHES": (1, 4)}.items():
         monkeypatch.setattr(timing, name, value)
-    monkeypatch.setattr("opbench.timing.fastest.__defaults__", ((1, 4),))
+    monkeypatch.setattr("opbench.cost.timing.fastest.__defaults__", ((1, 4),))
 
 
 def measured(model, compiled: bool = False):

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 import opbench
-from opbench.build import build_model
+from opbench.data.task import Split, problem
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError, UnknownName
-from opbench.evaluation import BASELINES, place_among_baselines
+from opbench.evaluation.build import build_model
+from opbench.evaluation.evaluate import BASELINES, place_among_baselines
+from opbench.evaluation.planning import mollifier
+from opbench.evaluation.specimens import beside
 from opbench.losses.data import DataLoss
 from opbench.model import Normalized, OperatorModel, Samples
-from opbench.planning import mollifier
 from opbench.provenance import sha256
-from opbench.shelf import read_records
-from opbench.specimens import beside
-from opbench.task import Split, problem
+from opbench.records.shelf import read_records
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
 
@@ -156,7 +156,7 @@ def test_a_run_whose_cost_cannot_be_measured_has_a_record(home, monkeypatch):
     def full(*_):
         raise MemoryError("32 GiB")
 
-    monkeypatch.setattr(opbench.evaluation, "climb", full)
+    monkeypatch.setattr(opbench.evaluation.evaluate, "climb", full)
     out = home / "untimed"
     with pytest.raises(
         OpbenchError, match=r"^cost was not measured: 32 GiB; the record is kept without it, and `opbench rescore .* adds it"

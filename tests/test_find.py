@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from opbench.errors import OpbenchError, UnknownName
+from opbench.evaluation.source import files, source_sha256
 from opbench.find import find, known, names, summary
 from opbench.pde import PDE
-from opbench.source import files, source_sha256
 
 
 def test_every_file_of_a_room_is_found_by_its_name():

@@ -6,7 +6,7 @@ from torch import nn
 
 from opbench.checkpoint import tensors_of
 from opbench.errors import ConfigError
-from opbench.finetune import Finetuning, finetune
+from opbench.evaluation.finetune import Finetuning, finetune
 from opbench.grid import Grid
 from opbench.losses import Loss
 from opbench.model import Channel, Normalized, OperatorModel, Samples, Spec

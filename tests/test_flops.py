@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import torch
 
+from opbench.cost.flops import flops
 from opbench.find import find
-from opbench.flops import flops
 from opbench.grid import Grid
 from opbench.model import Channel, OperatorModel, Spec
 

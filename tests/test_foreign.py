@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
+from opbench.data.task import load
 from opbench.errors import DataError
-from opbench.foreign import score
+from opbench.evaluation.foreign import score
 from opbench.metrics import metrics
-from opbench.task import load
 
 TASK = "darcy_neuralop"
 

@@ -14,12 +14,12 @@ from work import command, contents, small
 
 import opbench
 from opbench.boundary import Neumann, Outflow
-from opbench.check import check
+from opbench.data.check import check
+from opbench.data.generation import file, generate, make
+from opbench.data.recipe import load_recipe, plan
+from opbench.data.samples import solve_block
+from opbench.data.store import Stored
 from opbench.errors import DataError, OpbenchError
-from opbench.generation import file, generate, make
-from opbench.recipe import load_recipe, plan
-from opbench.samples import solve_block
-from opbench.store import Stored
 
 HERE = Path(__file__).parent
 
@@ -70,7 +70,7 @@ def test_an_interrupted_generation_goes_on_where_it_stopped(tmp_path, monkeypatc
             raise KeyboardInterrupt
         return solve_block(*arguments)
 
-    monkeypatch.setattr("opbench.generation.solve_block", counting)
+    monkeypatch.setattr("opbench.data.generation.solve_block", counting)
     with pytest.raises(KeyboardInterrupt):
         make(chosen, tmp_path, workers=1)
     assert not list(tmp_path.rglob("*.hdf5"))
@@ -171,7 +171,7 @@ def test_a_run_killed_at_any_moment_is_completed_to_the_bits_of_an_unbroken_one(
 @pytest.mark.parametrize(("few", "many"), [(32, 3200), pytest.param(100, 10_000, marks=pytest.mark.slow)])
 def test_memory_is_that_of_a_block_however_many_samples(tmp_path, few, many):
     code = (
-        "import resource, sys; from tiny_plan import tiny; from opbench.generation import make\n"
+        "import resource, sys; from tiny_plan import tiny; from opbench.data.generation import make\n"
         "for samples in map(int, sys.argv[2:]):\n"
         "    make(tiny(samples, 32, 256, 11, final=0.01), sys.argv[1], workers=1)\n"
         "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

@@ -6,7 +6,7 @@ import torch
 
 from opbench.grid import Grid
 from opbench.interpolation import at_points
-from opbench.manufactured import observed
+from opbench.solver.manufactured import observed
 
 PERIODIC = Grid(("x",), (32,), (0.0,), (1.0,), (True,))
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opbench.errors import ConfigError, DataError
-from opbench.ladder import break_even, identity, ladder_for, matched, read_ladders, save
-from opbench.record import Machine
+from opbench.records.ladder import break_even, identity, ladder_for, matched, read_ladders, save
+from opbench.records.record import Machine
 from records import cost, ladder, rung
 
 

@@ -5,13 +5,13 @@ import statistics
 import committed
 import pytest
 
-from opbench import specimens
+from opbench.data.recipe import Recipe, datasets, load_recipe
+from opbench.data.task import problem
+from opbench.evaluation import specimens
 from opbench.leaderboard import labels
 from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.solver import write_solver
 from opbench.leaderboard.table import boards, write
-from opbench.recipe import Recipe, datasets, load_recipe
-from opbench.task import problem
 
 ALL = committed.records()
 RECORDS = [r for r in ALL if r.machine.device == "cpu" and r.loss == "data" and not r.changes and not r.labels]

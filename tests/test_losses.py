@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from opbench.data.samples import draw
+from opbench.data.task import problem
 from opbench.errors import ConfigError, DataError
-from opbench.evaluation import shown
+from opbench.evaluation.evaluate import shown
 from opbench.losses import Loss
 from opbench.losses.both import BothLoss, BothSettings, Relative
 from opbench.losses.data import DataLoss
@@ -12,8 +14,6 @@ from opbench.losses.physics import PhysicsLoss
 from opbench.metrics import relative_l2
 from opbench.model import Samples, coordinates
 from opbench.residual import Residual
-from opbench.samples import draw
-from opbench.task import problem
 
 
 def batch_of(reference):

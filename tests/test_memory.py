@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from opbench.memory import joules, peak_memory
+from opbench.cost.memory import joules, peak_memory
 
 FLOAT = 4
 

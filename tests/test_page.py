@@ -10,8 +10,8 @@ import pytest
 
 from browser import opened
 from opbench.leaderboard.page import render, write
-from opbench.record import Machine, Record, Rollout
-from opbench.shelf import save
+from opbench.records.record import Machine, Record, Rollout
+from opbench.records.shelf import save
 from records import cost, record
 
 FIRST = "section.board >> nth=0 >>"
@@ -80,7 +80,7 @@ import sys
 from pathlib import Path
 from opbench.leaderboard.page import write
 from opbench.leaderboard.table import boards, write as tables
-from opbench.shelf import shelf
+from opbench.records.shelf import shelf
 records = shelf(Path({str(tmp_path)!r})).records
 write(records, Path({str(tmp_path)!r}))
 tables(boards(records), Path({str(tmp_path)!r}))

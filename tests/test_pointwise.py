@@ -8,17 +8,17 @@ import pytest
 import torch
 
 import opbench
-from opbench.build import build_model
+from opbench.data.task import problem
 from opbench.errors import ConfigError, ModelError
-from opbench.evaluation import evaluate
+from opbench.evaluation.build import build_model
+from opbench.evaluation.evaluate import evaluate
+from opbench.evaluation.planning import mollifier
 from opbench.interpolation import at_points
 from opbench.losses.collocation import CollocationLoss, CollocationSettings
 from opbench.losses.mixed import MixedLoss, MixedSettings
 from opbench.losses.weak import WeakLoss, WeakSettings
 from opbench.model import Normalized, OperatorModel, Samples, Spec, coordinates
-from opbench.planning import mollifier
 from opbench.residual import Residual
-from opbench.task import problem
 
 HEAD = """
 version = 1

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 import opbench
+from opbench.data.layout import Header
+from opbench.data.store import Stored, write
+from opbench.data.task import Split, StoredSplit, problem
 from opbench.errors import DataError, UnknownName
 from opbench.field import Field
 from opbench.grid import Grid
-from opbench.layout import Header
 from opbench.losses.data import DataLoss
 from opbench.metrics import correlation_error, frmse_low, metrics, relative_l2, vrmse
 from opbench.model import Channel, Normalized, OperatorModel, Samples, Spec
-from opbench.store import Stored, write
-from opbench.task import Split, StoredSplit, problem
 from opbench.train import Training, predict, train
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
@@ -155,7 +155,7 @@ def test_scores_do_not_depend_on_the_number_of_batches(home):  # PDEBench divide
     weights = next((home / "batches").rglob("weights.safetensors"))
     chosen = problem(str(home / "tiny.toml"))
     split = chosen.split("test", home / "data").samples()
-    network = Normalized(opbench.build.build_model(Pointwise, chosen.spec, {}))
+    network = Normalized(opbench.evaluation.build.build_model(Pointwise, chosen.spec, {}))
     network.load_state_dict(opbench.checkpoint.read(weights)[0])
     for size in (1, 3, 4, 100):
         values = relative_l2(predict(network, split, size), split.reference)

@@ -4,8 +4,8 @@ import tomllib
 
 import pytest
 
+from opbench.data.recipe import Recipe, folder, load_recipe, plan
 from opbench.errors import ConfigError, UnknownName
-from opbench.recipe import Recipe, folder, load_recipe, plan
 
 BURGERS = (folder() / "burgers_1d.toml").read_text()
 

@@ -8,11 +8,11 @@ import pydantic
 import pytest
 
 from opbench.errors import ConfigError, DataError
-from opbench.ladder import matched
 from opbench.leaderboard.schema import schema
-from opbench.record import DECIDED, Machine, Record
-from opbench.shelf import read_record, read_records, save, shelf
-from opbench.upgrades import UPGRADES
+from opbench.records.ladder import matched
+from opbench.records.record import DECIDED, Machine, Record
+from opbench.records.shelf import read_record, read_records, save, shelf
+from opbench.records.upgrades import UPGRADES
 from records import cost, ladder, record, rung
 
 

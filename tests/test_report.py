@@ -15,13 +15,13 @@ from PIL import Image
 
 from browser import opened
 from opbench.cli import opbench
-from opbench.comparison import Contest
+from opbench.comparison.compare import Contest
+from opbench.comparison.report import render, write
 from opbench.errors import DataError
+from opbench.evaluation.specimens import About, Specimens
 from opbench.leaderboard.figures import Axis
 from opbench.pictures import colours, pixels
-from opbench.record import Machine, Record, Rollout
-from opbench.report import render, write
-from opbench.specimens import About, Specimens
+from opbench.records.record import Machine, Record, Rollout
 from records import record
 
 HOSTILE = "</title></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[2J\u202e"

@@ -7,13 +7,13 @@ import pytest
 
 import opbench
 from opbench.errors import DataError, OpbenchError
-from opbench.planning import planned
+from opbench.evaluation.planning import planned
+from opbench.evaluation.specimens import beside
 from opbench.provenance import sha256
-from opbench.record import Finetuned
-from opbench.reproduce import Finding, checked, checkpoint, compared, retrain, verify
-from opbench.rescoring import rescore
-from opbench.shelf import read_record, read_records, save
-from opbench.specimens import beside
+from opbench.records.record import Finetuned
+from opbench.records.shelf import read_record, read_records, save
+from opbench.submission.reproduce import Finding, checked, checkpoint, compared, retrain, verify
+from opbench.submission.rescoring import rescore
 from records import record
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import opbench
+from opbench.data.task import problem
 from opbench.errors import ConfigError
-from opbench.manufactured import observed
 from opbench.pdes.schroedinger import Schroedinger
 from opbench.residual import Residual, unfit
-from opbench.task import problem
+from opbench.solver.manufactured import observed
 
 BURGERS = """
 name = "line"

@@ -2,12 +2,12 @@
 
 import re
 
-from opbench.comparison import Contest, weaknesses
+from opbench.comparison.compare import Contest, weaknesses
 from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.page import render
 from opbench.leaderboard.rolled import growth, rolled
 from opbench.leaderboard.table import boards, markdown
-from opbench.record import Rollout
+from opbench.records.record import Rollout
 from records import record
 
 

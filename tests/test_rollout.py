@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from opbench.evaluation.rollout import HORIZON, correlation_time, growth_rate, roll_out
 from opbench.grid import Grid
 from opbench.metrics import correlation_error, relative_l2
 from opbench.model import Channel, Normalized, OperatorModel, Samples, Spec, coordinates
-from opbench.rollout import HORIZON, correlation_time, growth_rate, roll_out
 
 GRID = Grid(("x",), (16,), (0.0,), (1.0,), (True,))
 SPEC = Spec((Channel("told"), Channel("u")), (Channel("u"),), GRID)

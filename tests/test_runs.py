@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import opbench
+from opbench.evaluation.runs import claimed
 from opbench.provenance import sha256
-from opbench.reproduce import checkpoint
-from opbench.runs import claimed
-from opbench.shelf import read_record, save
+from opbench.records.shelf import read_record, save
+from opbench.submission.reproduce import checkpoint
 from records import record
 
 DATA = "darcy_neuralop"
@@ -95,7 +95,7 @@ def test_a_model_that_is_fitted_and_then_interrupted_takes_its_place_again(tmp_p
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("opbench.evaluation.kept_beside", stop)
+    monkeypatch.setattr("opbench.evaluation.evaluate.kept_beside", stop)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, "mean", settings={})
     monkeypatch.undo()

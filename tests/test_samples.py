@@ -5,9 +5,9 @@ import pytest
 from work import small
 
 import opbench
+from opbench.data.samples import _relative, draw, error_floor, solve_block
 from opbench.samplers.blocks import Blocks
 from opbench.samplers.riemann import Riemann
-from opbench.samples import _relative, draw, error_floor, solve_block
 
 
 def test_another_seed_gives_other_samples():

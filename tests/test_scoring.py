@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import opbench.scoring
-from opbench.build import build_model
+import opbench.evaluation.scoring
+from opbench.data.task import problem
+from opbench.evaluation.build import build_model
+from opbench.evaluation.scoring import HEADLINE, conserved, scores
 from opbench.grid import Grid
 from opbench.metrics import crmse, metrics, versions
 from opbench.model import Channel, Normalized, Samples, Spec, coordinates
-from opbench.scoring import HEADLINE, conserved, scores
-from opbench.task import problem
 from opbench.train import predict
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
@@ -65,7 +65,7 @@ def test_all_errors_of_all_test_samples_are_kept_and_elsewhere_the_headline(tiny
 
 
 def test_the_training_grid_itself_taken_for_a_coarser_one_has_the_main_score(tiny, monkeypatch):
-    monkeypatch.setattr(opbench.scoring, "COARSER", 1)
+    monkeypatch.setattr(opbench.evaluation.scoring, "COARSER", 1)
     found, _ = scored(*tiny("trajectory"))
     assert found["scores"]["coarser"] == {name: v for name, v in found["scores"]["test"].items() if name != "physics_residual"}
 

@@ -14,17 +14,17 @@ import torch
 from tiny_plan import tiny
 from work import command, contents, different, small
 
+from opbench.data.generation import Shard, _help, _solved, file, make
+from opbench.data.parts import Job, jobs
+from opbench.data.samples import _solve, solve_block
 from opbench.errors import ConfigError, DataError, SolverError
-from opbench.generation import Shard, _help, _solved, file, make
-from opbench.parts import Job, jobs
-from opbench.samples import _solve, solve_block
 
 HERE = Path(__file__).parent
 
 
 def test_processes_at_work_at_once_solve_no_block_twice_and_make_the_same_files(tmp_path):
     code = (
-        "import sys, opbench.generation as g; from tiny_plan import tiny; solve, n = g._solved, []; "
+        "import sys, opbench.data.generation as g; from tiny_plan import tiny; solve, n = g._solved, []; "
         "g._solved = lambda *job: n.append(job) or solve(*job); g.make(tiny(samples=8), sys.argv[1], workers=1); print(len(n))"
     )
     path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
@@ -57,8 +57,8 @@ def test_workers_solve_a_share_and_the_files_are_those_of_one_process(tmp_path, 
         return solve_block(*arguments)
 
     make(chosen, tmp_path / "one", workers=1)
-    monkeypatch.setattr("opbench.generation.solve_block", slow)
-    monkeypatch.setattr("opbench.generation.PATIENCE", 0.0)
+    monkeypatch.setattr("opbench.data.generation.solve_block", slow)
+    monkeypatch.setattr("opbench.data.generation.PATIENCE", 0.0)
     reported = []
     make(chosen, tmp_path / "three", workers=3, report=lambda *step: reported.append(step))
     assert len(solved) < 20, len(solved)  # blocks in all
@@ -75,7 +75,7 @@ def test_thread_counts_move_no_bit(monkeypatch):
     def unrounded(chosen, split, _, device):
         return {"vorticity": _solve(chosen, split, range(2), chosen.solve_grid, 1e-6, device)[1].values["vorticity"].numpy()}
 
-    monkeypatch.setattr("opbench.generation.solve_block", unrounded)
+    monkeypatch.setattr("opbench.data.generation.solve_block", unrounded)
     flow = Shard(small(dataset="navier_stokes_2d"), Path(), "cpu")
     before, seen = torch.get_num_threads(), []
     try:
@@ -160,7 +160,7 @@ def test_what_a_helper_cannot_solve_is_left_to_the_process_it_helps(tmp_path, mo
 
     chosen = tiny()
     shard = Shard(chosen, tmp_path / chosen.folder, "cpu")
-    monkeypatch.setattr("opbench.generation.solve_block", unstable)
+    monkeypatch.setattr("opbench.data.generation.solve_block", unstable)
     _help(shard, os.getppid())
     assert shard.left()[0].name == "train-1"
     with pytest.raises(SolverError, match="unstable"):

@@ -13,17 +13,17 @@ from PIL import Image
 from test_cli import TINY
 
 from opbench.boundary import Dirichlet, resolve
-from opbench.describe import all_measured, facts, stored_bytes
+from opbench.data.describe import all_measured, facts, stored_bytes
+from opbench.data.generation import file, make
+from opbench.data.recipe import load_recipe, plan
+from opbench.data.show import look, show, stored, summary
+from opbench.data.store import Stored
+from opbench.data.task import problem
 from opbench.errors import ConfigError, UnknownName
 from opbench.field import Field
-from opbench.generation import file, make
 from opbench.grid import Grid
 from opbench.pictures import Scene, animation, picture
-from opbench.recipe import load_recipe, plan
-from opbench.show import look, show, stored, summary
 from opbench.solver import pose
-from opbench.store import Stored
-from opbench.task import problem
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,12 @@ import re
 import pytest
 
 from opbench.errors import DataError
-from opbench.ladder import matched
 from opbench.leaderboard.pareto import draw_pareto
 from opbench.leaderboard.solver import section, write_solver
 from opbench.leaderboard.table import boards
 from opbench.leaderboard.words import rate, seconds
+from opbench.records.ladder import matched
+from opbench.records.record import Machine
 from records import cost, ladder, record, rung
 
 LADDER = ladder(rung(0.2, 1e-3, batched=1e-4, points=8), rung(0.05, 4e-3, batched=4e-4, points=16))
@@ -79,6 +80,16 @@ def test_a_busy_machine_is_marked():
 def test_runs_of_another_machine_are_not_set_beside_a_ladder():
     elsewhere = run("fast", 0.1, 2e-3, machine={"device": "cpu", "name": "another", "threads": 2, "tf32": False})
     assert "fast" not in rows(section(boards([elsewhere], [LADDER])[0], LADDER), "One sample alone")
+
+
+def test_a_table_of_two_machines_has_of_each_ladder_the_rungs_that_its_own_machine_is_matched_with():
+    elsewhere = Machine(device="cpu", name="another", threads=2, tf32=False)
+    ladders = [LADDER, LADDER.model_copy(update={"machine": elsewhere})]
+    (both,) = boards([run("coarse", 0.3, 2e-3), run("fine", 0.1, 2e-3, machine=elsewhere)], ladders)
+    where = {cells[0]: cells[-1] for cells in both.table[1]}
+    assert where["solver: order 8, 8, tolerance 1e-01"] == where["coarse"]
+    assert where["solver: order 8, 16, tolerance 1e-01"] == where["fine"] != where["coarse"]
+    assert len(both.table[1]) == len(where) == 4
 
 
 def test_a_file_is_written_where_there_is_a_ladder_only(tmp_path, board):

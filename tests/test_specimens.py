@@ -12,12 +12,12 @@ from safetensors.torch import save as tensors_to_bytes
 
 from opbench import checkpoint
 from opbench.errors import DataError
+from opbench.evaluation.specimens import ARRAYS, FRAMES, LARGEST, SUFFIX, Specimens, beside, make, read, write
 from opbench.grid import Grid
 from opbench.metrics import relative_l2
 from opbench.model import Channel, Samples, Spec, coordinates
-from opbench.record import Record, Trained
-from opbench.shelf import save as save_record
-from opbench.specimens import ARRAYS, FRAMES, LARGEST, SUFFIX, Specimens, beside, make, read, write
+from opbench.records.record import Record, Trained
+from opbench.records.shelf import save as save_record
 from records import record
 
 TIMES = tuple(0.1 * k for k in range(1, 9))

@@ -20,11 +20,11 @@ from small_files import SAMPLES, arrays, blocks, header, make
 from torch.utils.data import DataLoader
 
 from opbench.boundary import Dirichlet, Neumann, Outflow, Robin, resolve
-from opbench.check import check
+from opbench.data.check import check
+from opbench.data.store import Header, Stored, to_xarray, write
 from opbench.errors import DataError, UnknownName
 from opbench.field import Field
 from opbench.grid import Grid
-from opbench.store import Header, Stored, to_xarray, write
 
 ROOT = Path(__file__).parents[1]
 EVERY_KIND = pytest.mark.parametrize(("dims", "steady"), [(dims, steady) for dims in (1, 2, 3) for steady in (False, True)])
@@ -117,7 +117,7 @@ def test_a_dataset_from_to_xarray_can_be_saved_as_netcdf(path, tmp_path):
 
 
 def test_importing_the_store_imports_neither_xarray_nor_torch():
-    code = "import sys, opbench.store; print([name for name in ('xarray', 'torch', 'h5netcdf') if name in sys.modules])"
+    code = "import sys, opbench.data.store; print([name for name in ('xarray', 'torch', 'h5netcdf') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -16,11 +16,11 @@ import yaml
 import opbench
 from opbench.cli import opbench as commands
 from opbench.errors import DataError, OpbenchError
+from opbench.evaluation.source import files
 from opbench.find import find
-from opbench.reproduce import checkpoint, verify
-from opbench.shelf import read_record, save
-from opbench.source import files
-from opbench.submission import _fault, _require_complete, opened, submit
+from opbench.records.shelf import read_record, save
+from opbench.submission.reproduce import checkpoint, verify
+from opbench.submission.submit import _fault, _require_complete, opened, submit
 
 ROOT = Path(__file__).parent.parent
 TINY = (ROOT / "tests" / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]

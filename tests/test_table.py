@@ -6,7 +6,7 @@ import pytest
 
 from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.table import ALWAYS, boards, markdown, text, write
-from opbench.record import Machine
+from opbench.records.record import Machine
 from records import record
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import opbench
+from opbench.data.recipe import folder
+from opbench.data.task import problem
 from opbench.errors import ConfigError, DataError, UnknownName
 from opbench.model import Channel
-from opbench.recipe import folder
-from opbench.task import problem
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from opbench import timing
-from opbench.record import Spread
-from opbench.timing import Timing, clock_of, fastest, spread_of, timed
+from opbench.cost import timing
+from opbench.cost.timing import Timing, clock_of, fastest, spread_of, timed
+from opbench.records.record import Spread
 
 
 class Clocks:

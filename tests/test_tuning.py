@@ -11,12 +11,12 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 
 import opbench
-import opbench.tuning
+import opbench.evaluation.tuning
+from opbench.data.task import Problem
 from opbench.errors import Interrupted, ModelError
+from opbench.evaluation.planning import planned
+from opbench.evaluation.tuning import space, tune
 from opbench.model import OperatorModel
-from opbench.planning import planned
-from opbench.task import Problem
-from opbench.tuning import space, tune
 
 TINY = (Path(__file__).parent / "test_cli.py").read_text().split('TINY = """')[1].split('"""')[0]
 SETTINGS = {"train.epochs": 2}
@@ -131,7 +131,7 @@ def test_a_search_goes_on_where_it_was_interrupted_and_is_not_done_twice(home, m
     def stop(label, number, trials):
         done.append(number)
         if number == 2:
-            monkeypatch.setattr(opbench.tuning, "_valid_error", interrupted)
+            monkeypatch.setattr(opbench.evaluation.tuning, "_valid_error", interrupted)
 
     def interrupted(*_):
         raise Interrupted("interrupted in epoch 1 of 2; nothing is kept, as no folder was given")
@@ -152,7 +152,7 @@ def test_the_defaults_are_tried_first_also_where_their_trial_was_interrupted(hom
     def interrupted(*_):
         raise Interrupted("interrupted in epoch 1 of 2; nothing is kept, as no folder was given")
 
-    monkeypatch.setattr(opbench.tuning, "_valid_error", interrupted)
+    monkeypatch.setattr(opbench.evaluation.tuning, "_valid_error", interrupted)
     with pytest.raises(Interrupted, match=r"^interrupted in trial 1 of 4"):
         search(home, out="stopped at once")
     monkeypatch.undo()
@@ -161,11 +161,11 @@ def test_the_defaults_are_tried_first_also_where_their_trial_was_interrupted(hom
 
 @searching
 def test_settings_that_do_not_fit_count_as_trials_that_failed(home, monkeypatch):
-    monkeypatch.setattr(opbench.tuning, "space", lambda run, fixed: {"model.width": (6, 6, 7)})
+    monkeypatch.setattr(opbench.evaluation.tuning, "space", lambda run, fixed: {"model.width": (6, 6, 7)})
     found = search(home, out="failed", trials=8)
     assert 0 < found.failed < 8
     assert found.proposed == {"model.width": 6}
-    monkeypatch.setattr(opbench.tuning, "space", lambda run, fixed: {"model.width": (7, 7, 7)})
+    monkeypatch.setattr(opbench.evaluation.tuning, "space", lambda run, fixed: {"model.width": (7, 7, 7)})
     with pytest.raises(ModelError, match="in all of 2 trials"):
         search(home, out="failed", trials=2)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from opbench.errors import OpbenchError
+from opbench.evaluation.variations import noisy, restricted
 from opbench.grid import Grid
 from opbench.model import Samples, coordinates
-from opbench.variations import noisy, restricted
 
 GRID = Grid(("x", "y"), (8, 9), (0.0, 0.0), (1.0, 2.0), (True, False))
 

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from opbench import wendland
 from opbench.derivatives.autograd import Autograd
 from opbench.derivatives.weak import Divergence, Mixed, Weak
 from opbench.errors import OpbenchError
+from opbench.losses import _wendland as wendland
 from opbench.pdes.burgers import Burgers
 from opbench.pdes.darcy import Darcy
 from opbench.pdes.helmholtz import Helmholtz

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from small_files import make
 
-import opbench.well_stats
+import opbench.data.well_stats
+from opbench.data.well_stats import write_stats
 from opbench.errors import DataError
-from opbench.well_stats import write_stats
 
 THE_WELL = Path(__file__).parent / "data" / "thewell_mixed2d"
 
@@ -18,7 +18,7 @@ THE_WELL = Path(__file__).parent / "data" / "thewell_mixed2d"
 @pytest.mark.parametrize("block", [1, 2000, 1 << 24])
 def test_statistics_are_those_that_the_well_computes(tmp_path, monkeypatch, block):
     """Two files with 7 and 6 steps; vectors, matrices, a field that no sample varies. The Well writes five digits."""
-    monkeypatch.setattr(opbench.well_stats, "BLOCK", block)
+    monkeypatch.setattr(opbench.data.well_stats, "BLOCK", block)
     shutil.copytree(THE_WELL / "data", tmp_path / "data")
     write_stats(tmp_path)
     ours, theirs = (yaml.safe_load((folder / "stats.yaml").read_text()) for folder in (tmp_path, THE_WELL))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from opbench import wendland
+from opbench.losses import _wendland as wendland
 
 DIMS = (1, 2, 3)
 

@@ -1,6 +1,6 @@
 """A dataset that is solved in a fraction of a second, in many blocks, for tests of how files come about."""
 
-from opbench.recipe import Plan, load_recipe, plan
+from opbench.data.recipe import Plan, load_recipe, plan
 
 
 def tiny(samples: int = 4, block: int = 2, grid: int = 16, frames: int = 3, tolerance: float = 1e-4, final: float = 0.1) -> Plan:

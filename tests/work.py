@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from opbench.recipe import load_recipe, plan
+from opbench.data.recipe import load_recipe, plan
 
 
 def small(samples: int = 5, dataset: str = "burgers_1d", grid: int = 32, **changes):

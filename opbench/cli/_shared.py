@@ -37,7 +37,7 @@ class Name(click.ParamType):
 
 
 def dataset_names() -> list[str]:
-    from opbench.recipe import datasets
+    from opbench.data.recipe import datasets
 
     return datasets()
 

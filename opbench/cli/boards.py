@@ -32,7 +32,7 @@ def table(task: str | None, out: Path) -> None:
     from opbench.leaderboard.overview import write_overview
     from opbench.leaderboard.solver import write_solver
     from opbench.leaderboard.table import boards, text, write
-    from opbench.shelf import shelf, shipped
+    from opbench.records.shelf import shelf, shipped
 
     task = in_records(task)
     records, faults = shelf(shipped(), out / "records")
@@ -55,7 +55,7 @@ def table(task: str | None, out: Path) -> None:
 def page(out: Path) -> None:
     """Write all leaderboards as one page, out/index.html, that needs no server and asks nothing of the network."""
     from opbench.leaderboard.page import write
-    from opbench.shelf import shelf, shipped
+    from opbench.records.shelf import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
     click.echo(f"written: {write(records, out)} ({counted(len(records), 'record')})")
@@ -69,7 +69,7 @@ def labels(task: str | None, out: Path) -> None:
     """Print error against labels from records made with --labels, and write it as Markdown and as a plot."""
     from opbench.leaderboard.labels import curves, text, write
     from opbench.leaderboard.table import boards
-    from opbench.shelf import shelf, shipped
+    from opbench.records.shelf import shelf, shipped
 
     task = in_records(task)
     records, faults = shelf(shipped(), out / "records")
@@ -95,7 +95,7 @@ def pareto(task: str, scale: str | None, device: str | None, out: Path) -> None:
     """Draw error against latency, throughput, parameters and training time, with the solver's own curve, from records."""
     from opbench.leaderboard.pareto import draw_pareto
     from opbench.leaderboard.table import boards
-    from opbench.shelf import shelf, shipped
+    from opbench.records.shelf import shelf, shipped
 
     records, faults = shelf(shipped(), out / "records")
     climbed, odd = ladders(out)
@@ -129,8 +129,8 @@ def submit(records: tuple[Path, ...], weights: Path | None, **options: Any) -> N
 
 def _submit(path: Path, weights: Path | None, model: str | None, task: str | None, out: Path) -> tuple[str, str]:
     """The record's place in a pull request, and the name of the archive that it is packed in now."""
-    from opbench.submission import RECIPE
-    from opbench.submission import submit as pack
+    from opbench.submission.submit import RECIPE
+    from opbench.submission.submit import submit as pack
 
     archive, sizes, held = pack(path, model=model, weights=weights, task=task, out=out)
     for name, size in sizes.items():
@@ -195,10 +195,10 @@ def _refuse(faults: list[OpbenchError], records: tuple[Path, ...], done: str) ->
 def _verify(
     path: Path, weights: Path | None, retrain: bool, model: str | None, task: str | None, data: Path | None, note: bool, out: Path
 ) -> None:
-    from opbench import reproduce
-    from opbench.badge import award
-    from opbench.shelf import read_record
-    from opbench.submission import opened
+    from opbench.records.badge import award
+    from opbench.records.shelf import read_record
+    from opbench.submission import reproduce
+    from opbench.submission.submit import opened
 
     packed = path.suffix.lower() == ".zip"
     with opened(path, model) if packed else nullcontext(path) as record:
@@ -241,7 +241,7 @@ def rescore(records: tuple[Path, ...], weights: Path | None, **options: Any) -> 
 
 
 def _rescore(path: Path, weights: Path | None, **options: Any) -> None:
-    from opbench.rescoring import rescore as run
+    from opbench.submission.rescoring import rescore as run
 
     with bars() as show:
         written = path.with_name(run(path, weights=weights, **options, report=show).name)
@@ -256,7 +256,7 @@ def _rescore(path: Path, weights: Path | None, **options: Any) -> None:
 @shared.data
 def score(predictions: Path, **options: Any) -> None:
     """Score another framework's predictions, an HDF5 or .npz file with an array (sample, [time,] *space) for every asked field."""
-    from opbench.foreign import score as run
+    from opbench.evaluation.foreign import score as run
 
     with bars() as show:
         found = run(predictions, **options, report=show)
@@ -285,7 +285,7 @@ def _list(faults: list[OpbenchError]) -> None:
 
 def records_of(out: Path) -> list:
     """The records that come with opbench and the user's own."""
-    from opbench.shelf import read_records, shipped
+    from opbench.records.shelf import read_records, shipped
 
     return list(read_records(shipped(), out / "records"))
 
@@ -307,6 +307,6 @@ def in_records(task: str | None) -> str | None:
 
 def ladders(out: Path) -> tuple[list, list[OpbenchError]]:
     """The solver ladders that come with opbench and those of the user's own machine, and what is wrong with other files there."""
-    from opbench.ladder import shipped, stored
+    from opbench.records.ladder import shipped, stored
 
     return stored(shipped(), out / "solvers")

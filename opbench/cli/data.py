@@ -14,9 +14,9 @@ from opbench.find import known, names, summary
 @opbench.command("list")
 def list_() -> None:
     """Show datasets and tasks, models, losses, samplers, metrics, equations, a line each."""
+    from opbench.data.recipe import load_recipe
     from opbench.find import find
     from opbench.pde import PDE, EvolutionPDE
-    from opbench.recipe import load_recipe
 
     click.echo("datasets (opbench evaluate --task NAME or NAME/TASK)")
     for name in dataset_names():
@@ -51,8 +51,8 @@ def list_() -> None:
 @click.option("--shard", default="1/1", metavar="i/N", help="Solve the i-th of N equal parts only; the last one writes the files.")
 def generate(dataset: str, scale: str, shard: str, **options: Any) -> None:
     """Make a dataset's HDF5 files where they are missing."""
-    from opbench.generation import complete
-    from opbench.generation import generate as make
+    from opbench.data.generation import complete
+    from opbench.data.generation import generate as make
 
     with bars() as show:
         folder = make(dataset, scale, shard=shard, report=show, **options)
@@ -70,7 +70,7 @@ def generate(dataset: str, scale: str, shard: str, **options: Any) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pictures"), show_default=True, help="Folder for the pictures.")
 def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
     """Summarise a dataset, and draw samples: a picture and, where they evolve, an animation."""
-    from opbench.show import show as draw
+    from opbench.data.show import show as draw
 
     shown = draw(dataset, scale, split, samples, out)
     for label, words in shown.summary.items():
@@ -83,7 +83,7 @@ def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
     """Validate HDF5 files by The Well's rules and opbench's own."""
-    from opbench.check import check as faults_of
+    from opbench.data.check import check as faults_of
 
     faults = {path: faults_of(path) for path in files}
     for path, found in faults.items():
@@ -97,7 +97,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.argument("equations", nargs=-1, type=Name("equation", lambda: names("pdes")))
 def verify_solver(equations: tuple[str, ...]) -> None:
     """Verify the reference solver: manufactured solutions, independent ones, conservation. Without names: every equation."""
-    from opbench.verification import checks
+    from opbench.solver.verification import checks
 
     failed = 0
     for name in [known("equation", name, names("pdes")) for name in equations] or names("pdes"):

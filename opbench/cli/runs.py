@@ -33,7 +33,7 @@ def evaluate(
     model: str, task: str, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, as_json: bool, **options: Any
 ) -> None:
     """Train a model on a task, score it, write a record, print its row among the baselines."""
-    from opbench.evaluation import evaluate as run
+    from opbench.evaluation.evaluate import evaluate as run
 
     require_whole(out)
     options |= {"settings": dict(setting(text) for text in settings), "out": out}
@@ -69,7 +69,7 @@ def evaluate(
 @click.pass_context
 def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str, ...], cost: bool, **options: Any) -> None:
     """Search a model's settings by validation error, then evaluate what was found; its record says that it was tuned."""
-    from opbench.tuning import tune as search
+    from opbench.evaluation.tuning import tune as search
 
     with bars() as show, redirect_stdout(sys.stderr):
         found = search(trials=trials, settings=dict(setting(text) for text in settings), report=show, progress=show, **options)
@@ -98,9 +98,9 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
 @shared.cost
 def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
     """Train what has no record yet, print who wins where, by how much and how surely, and where the model is weak, and write a report."""
-    from opbench.comparison import contests, overall, text
-    from opbench.evaluation import evaluate as train
-    from opbench.report import write
+    from opbench.comparison.compare import contests, overall, text
+    from opbench.comparison.report import write
+    from opbench.evaluation.evaluate import evaluate as train
 
     require_whole(out)
     chosen = dict(setting(text) for text in settings)
@@ -119,9 +119,9 @@ def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out
 
 def _show(records: list, out: Path, as_run: dict[str, Any]) -> None:
     """The table that the new records stand in, and where everything lies."""
-    from opbench.comparison import summary
-    from opbench.evaluation import place_among_baselines
-    from opbench.generation import data_root
+    from opbench.comparison.compare import summary
+    from opbench.data.generation import data_root
+    from opbench.evaluation.evaluate import place_among_baselines
     from opbench.leaderboard.table import boards, text
 
     place_among_baselines(records[-1], out=out, **as_run)

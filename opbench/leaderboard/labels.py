@@ -12,7 +12,7 @@ from opbench.leaderboard.table import ABOUT_ERRORS, METRIC, Board
 from opbench.leaderboard.words import aligned
 from opbench.markdown import escaped, plain_table
 from opbench.pictures import COLOURS, TEXT, WORDS, legible
-from opbench.record import Record, decided
+from opbench.records.record import Record, decided
 
 SPLIT = "test"
 SPREAD_FROM = 3  # seeds

@@ -14,7 +14,7 @@ from opbench.leaderboard.rolled import ROLL_OUT, rolled
 from opbench.leaderboard.table import Board, diverged, is_plain, mean, saturated
 from opbench.leaderboard.words import plain
 from opbench.markdown import escaped, plain_table, table
-from opbench.record import Record
+from opbench.records.record import Record
 from opbench.statistics import Profile, Ranking, profiles, ranking
 
 ALL_TASKS = (

@@ -30,7 +30,7 @@ from opbench.leaderboard.table import (
     verified,
 )
 from opbench.leaderboard.words import METRIC, plain, rate, spread
-from opbench.record import Record, Way
+from opbench.records.record import Record, Way
 from opbench.version import __version__
 
 SPLITS = ("test", "ood", "finer", "coarser", "noise_1", "noise_5")

@@ -8,10 +8,10 @@ from typing import Any
 
 from opbench.atomic import replacing
 from opbench.errors import DataError
-from opbench.ladder import Ladder
 from opbench.leaderboard.table import METRIC, Board, middle, name, spent
 from opbench.pictures import WORDS, legible
-from opbench.record import Machine, Record, Way
+from opbench.records.ladder import Ladder
+from opbench.records.record import Machine, Record, Way
 
 MARKERS = "osD^vP*Xhp<>"
 SOLVER = "#444444"

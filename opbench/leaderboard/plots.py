@@ -8,7 +8,7 @@ from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element
 from opbench.leaderboard.rolled import growth
 from opbench.leaderboard.table import diverged, mean, middle, name, spent
-from opbench.record import Record
+from opbench.records.record import Record
 from opbench.statistics import Profile
 
 RATIO = 20.0  # where the performance profile ends

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from opbench.leaderboard.words import METRIC, spread
-from opbench.record import Record, Rollout
+from opbench.records.record import Record, Rollout
 
 
 class Column(NamedTuple):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from opbench.atomic import write_bytes
-from opbench.record import Record
+from opbench.records.record import Record
 
 FILE = Path("leaderboards/record.schema.json")
 

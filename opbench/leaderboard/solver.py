@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opbench.atomic import write_bytes
-from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.table import Board, mean, middle, name
 from opbench.leaderboard.words import plain, rate, seconds
 from opbench.markdown import escaped, plain_table
-from opbench.record import Machine, Record, Way
+from opbench.records.ladder import Ladder, Rung
+from opbench.records.record import Machine, Record, Way
 
 FILE = "solver.md"
 WAYS: dict[Way, str] = {"alone": "One sample alone", "batched": "In full batches"}

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from opbench.atomic import write_bytes
-from opbench.badge import Repeated
 from opbench.config import printable
-from opbench.ladder import Ladder, Rung
 from opbench.leaderboard.rolled import ABOUT_ROLLED, ROLL_OUT, ROLLED, rolled_cell
 from opbench.leaderboard.words import METRIC, aligned, plain, probability, rate, seconds, spread
 from opbench.markdown import escaped, plain_table
-from opbench.record import TOGETHER, Machine, Match, Record, Way
-from opbench.shelf import common
+from opbench.records.badge import Repeated
+from opbench.records.ladder import Ladder, Rung
+from opbench.records.record import TOGETHER, Machine, Match, Record, Way
+from opbench.records.shelf import common
 from opbench.statistics import MIN_SEEDS, Comparison, Interval, compare, interval
 
 RESIDUAL = "physics_residual"
@@ -147,8 +147,9 @@ def _table(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[t
 
 
 def rungs(board: Board, ladder: Ladder) -> list[Rung]:
-    """The rungs that a row's error is matched with, alone or batched."""
-    wanted = [error for runs in board.configurations if (error := mean(runs, "test")) is not None]
+    """The rungs that the error of a row of the ladder's own machine is matched with, alone or batched."""
+    own = [runs for runs in board.configurations if runs[0].machine == ladder.machine]
+    wanted = [error for runs in own if (error := mean(runs, "test")) is not None]
     ways: tuple[Way, ...] = ("alone", "batched")
     found = [rung for error in wanted for way in ways if (rung := ladder.cheapest(error, way)) is not None]
     return sorted(dict.fromkeys(found), key=lambda rung: rung.error)

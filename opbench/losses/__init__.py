@@ -11,7 +11,7 @@ from opbench.metrics import relative_l2
 from opbench.model import Channel, OperatorModel, Samples
 
 if TYPE_CHECKING:  # training works where what reads a task, h5py, is not installed
-    from opbench.task import Problem
+    from opbench.data.task import Problem
 
 Network = Callable[[Tensor, Tensor], Tensor]  # given (b, c_in, *s), coords (*points, d) -> (b, c_out, *points), physical units
 

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from opbench.boundary import Dirichlet, Outflow, conditions, homogeneous
+from opbench.data.task import Problem
 from opbench.errors import ModelError
 from opbench.grid import Grid
 from opbench.losses import LossSettings, Network
 from opbench.losses.physics import PhysicsLoss
 from opbench.model import OperatorModel, Samples
-from opbench.pointwise import Pointwise, one_point_at_a_time
 from opbench.residual import Norm, Residual
-from opbench.task import Problem
+from opbench.residual.pointwise import Pointwise, one_point_at_a_time
 
 
 class PointwiseSettings(LossSettings):

@@ -8,14 +8,14 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
+from opbench.data.samples import draw
+from opbench.data.task import Problem
 from opbench.errors import ConfigError
 from opbench.losses import Loss, LossSettings, Network
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss, PhysicsSettings
 from opbench.model import Samples, coordinates
 from opbench.residual import Residual
-from opbench.samples import draw
-from opbench.task import Problem
 
 
 class BothSettings(PhysicsSettings):

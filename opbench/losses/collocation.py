@@ -6,7 +6,7 @@ from torch import Tensor
 
 from opbench.losses import Network
 from opbench.losses._pointwise import PointwiseLoss, PointwiseSettings, drawn
-from opbench.pointwise import rms
+from opbench.residual.pointwise import rms
 
 
 class CollocationSettings(PointwiseSettings):

@@ -6,6 +6,7 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from opbench.data.task import Problem
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.weak import Mixed
 from opbench.errors import ConfigError
@@ -13,9 +14,8 @@ from opbench.losses import Network
 from opbench.losses.weak import WeakLoss, WeakSettings
 from opbench.model import Channel, Samples
 from opbench.pde import SteadyPDE
-from opbench.pointwise import plain, rms
 from opbench.residual import Residual
-from opbench.task import Problem
+from opbench.residual.pointwise import plain, rms
 
 
 class MixedSettings(WeakSettings):

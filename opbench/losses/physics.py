@@ -6,11 +6,11 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
+from opbench.data.task import Problem
 from opbench.errors import ConfigError, DataError
 from opbench.losses import Loss, LossSettings
 from opbench.model import Samples
 from opbench.residual import Differences, Norm, Residual
-from opbench.task import Problem
 
 
 class PhysicsSettings(LossSettings):

@@ -7,14 +7,14 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from opbench import wendland
+from opbench.data.task import Problem
 from opbench.derivatives.weak import Divergence, Weak
 from opbench.errors import ConfigError
 from opbench.grid import Grid
 from opbench.losses import LossSettings, Network
+from opbench.losses import _wendland as wendland
 from opbench.losses._pointwise import PointwiseLoss, PointwiseSettings, drawn
-from opbench.pointwise import rms
-from opbench.task import Problem
+from opbench.residual.pointwise import rms
 
 RULES: dict[str, Callable[[int, int], tuple[Tensor, Tensor]]] = {"gauss": wendland.gauss, "mean": wendland.mean}
 

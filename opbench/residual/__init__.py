@@ -3,15 +3,15 @@
 import torch
 
 from opbench.boundary import conditions
+from opbench.data.recipe import Recipe
+from opbench.data.samples import draw, laws
+from opbench.data.task import Problem
 from opbench.errors import ConfigError
 from opbench.grid import Grid
-from opbench.recipe import Recipe
 from opbench.residual.integrals import exact_in_time
 from opbench.residual.norms import Norm
 from opbench.residual.strong import Differences, Strong
-from opbench.samples import draw, laws
 from opbench.solver import Posed, pose
-from opbench.task import Problem
 
 
 def unfit(chosen: Problem) -> str:

@@ -7,8 +7,8 @@ from time import perf_counter, process_time
 import pytest
 from tiny_plan import tiny
 
-from opbench.generation import make
-from opbench.recipe import Plan
+from opbench.data.generation import make
+from opbench.data.recipe import Plan
 from opbench.workers import cores
 
 FEW, MANY = 64, 64 * 16

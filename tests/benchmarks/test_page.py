@@ -9,7 +9,7 @@ from opbench.leaderboard.overview import write_overview
 from opbench.leaderboard.page import write
 from opbench.leaderboard.table import boards
 from opbench.leaderboard.table import write as write_tables
-from opbench.shelf import save, shelf
+from opbench.records.shelf import save, shelf
 from records import record
 
 TASKS, SEEDS, MODELS = 50, 4, 10

@@ -6,12 +6,12 @@ from time import process_time
 import pytest
 import torch
 
-from opbench.build import build_model
+from opbench.data.task import problem
+from opbench.evaluation.build import build_model
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss
 from opbench.model import Samples, coordinates
 from opbench.residual import Residual
-from opbench.task import problem
 
 CASES = [(task, "stencils") for task in ("burgers_1d", "darcy_2d", "stokes_2d", "navier_stokes_2d")]
 CASES += [("burgers_1d", "spectral"), ("navier_stokes_2d", "spectral")]

@@ -8,17 +8,17 @@ import torch
 from tiny_plan import tiny
 from torch.utils.data import DataLoader
 
-from opbench.build import build_model
+from opbench.data.generation import file, make
+from opbench.data.samples import draw
+from opbench.data.task import StoredSplit, problem
+from opbench.evaluation.build import build_model
 from opbench.find import names
-from opbench.generation import file, make
 from opbench.losses.data import DataLoss
 from opbench.losses.physics import PhysicsLoss
 from opbench.model import Normalized, Samples, coordinates
 from opbench.models._spectral import SpectralConv
 from opbench.residual import Residual
-from opbench.samples import draw
 from opbench.solver import compute, pose
-from opbench.task import StoredSplit, problem
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAINED = [name for name in names("models") if name not in ("linear", "mean", "persistence")]

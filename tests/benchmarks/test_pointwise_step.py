@@ -10,13 +10,13 @@ from time import process_time
 import pytest
 import torch
 
-from opbench.build import build_model
+from opbench.data.task import problem
 from opbench.derivatives.autograd import Autograd
+from opbench.evaluation.build import build_model
+from opbench.evaluation.planning import mollifier
 from opbench.find import find
 from opbench.losses import Loss
 from opbench.model import Normalized, Samples, coordinates
-from opbench.planning import mollifier
-from opbench.task import problem
 
 LOSSES = ("data", "physics", "collocation", "weak", "mixed")
 POINTS, SAMPLES = 256, 16

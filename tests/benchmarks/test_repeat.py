@@ -6,11 +6,11 @@ spread: from the least to the most of the middle seven of nine medians, over the
 import pytest
 import torch
 
-from opbench.build import build_model
+from opbench.cost.timing import timed
+from opbench.data.task import problem
+from opbench.evaluation.build import build_model
 from opbench.model import Normalized, coordinates
 from opbench.solver import compute, pose
-from opbench.task import problem
-from opbench.timing import timed
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -6,10 +6,10 @@ from time import process_time
 import pytest
 import torch
 
-from opbench.build import build_model
+from opbench.data.task import problem
+from opbench.evaluation.build import build_model
 from opbench.losses.data import DataLoss
 from opbench.model import Normalized, Samples, coordinates
-from opbench.task import problem
 from opbench.train import Training, _Clock, _Run
 
 STEPS, ROUNDS = 8, 15

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load, save
 
 from opbench import find
-from opbench.build import build_model
 from opbench.errors import ModelError
+from opbench.evaluation.build import build_model
 from opbench.grid import Grid
 from opbench.model import Channel, Normalized, OperatorModel, Samples, Spec
 

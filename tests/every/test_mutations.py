@@ -11,7 +11,7 @@ from mutants import mutants
 from opbench.find import names
 from opbench.pde import PDE
 from opbench.solver import solve
-from opbench.verification import Case, distance, folder, solutions
+from opbench.solver.verification import Case, distance, folder, solutions
 
 VOUCHED = sorted(path.stem for path in folder().glob("*.py") if "\nCASES" in path.read_text())  # test_pdes.py asks it of all equations
 SECONDS = 10.0  # the right equations take well below one

@@ -10,9 +10,9 @@ from opbench.derivatives.circulant import Circulant
 from opbench.derivatives.finite_difference import FiniteDifference
 from opbench.derivatives.spectral import Spectral
 from opbench.find import find, names, summary
-from opbench.manufactured import Manufactured
 from opbench.pde import PDE, EvolutionPDE, parts
-from opbench.verification import checks, solutions
+from opbench.solver.manufactured import Manufactured
+from opbench.solver.verification import checks, solutions
 
 CASES = [(name, dims) for name in names("pdes") for dims in find("pdes", name, PDE).dims]
 EVOLVING = [case for case in CASES if issubclass(find("pdes", case[0], PDE), EvolutionPDE)]  # steady ones are never solved in Fourier space

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from opbench.recipe import Recipe, datasets, load_recipe, plan
+from opbench.data.recipe import Recipe, datasets, load_recipe, plan
+from opbench.data.samples import draw, laws, solve_block
+from opbench.data.task import problem
 from opbench.residual import Residual, unfit
-from opbench.samples import draw, laws, solve_block
-from opbench.task import problem
 
 SOLVED = [name for name in datasets() if isinstance(load_recipe(name), Recipe)]
 SCALES = [(name, scale) for name in SOLVED for scale in load_recipe(name).scales]  # pyright: ignore[reportAttributeAccessIssue]

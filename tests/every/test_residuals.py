@@ -13,7 +13,7 @@ from opbench.grid import Grid
 from opbench.pde import PDE
 from opbench.residual.strong import Differences, Strong
 from opbench.solver import pose, solve
-from opbench.verification import Case, solutions
+from opbench.solver.verification import Case, solutions
 
 INTERVALS = 8  # of time, on the coarser grid
 TIME_ORDER = 4

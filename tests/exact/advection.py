@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet, Outflow
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 SOURCE = "closed form, by differentiation"
 VELOCITY = {"velocity_x": 0.7, "velocity_y": -1.3}

@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 VISCOSITY = 0.03
 TIMES = (0.1, 0.3)

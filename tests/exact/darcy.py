@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet, Neumann, Robin
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 ENDS = ("dirichlet",)  # Robin ends show their order late here: see the cases
 LEFT, RIGHT = 12.0, 3.0  # permeabilities of two layers that meet at x = 1/2

@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp, trapezoid
 
 from opbench.boundary import Dirichlet, Neumann, Robin
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 COEFFICIENTS = {
     "diffusivity": 0.07,

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from opbench.boundary import Outflow, Wall
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 GAMMA = 1.4
 TORO = "Toro, Riemann Solvers and Numerical Methods for Fluid Dynamics (2009)"

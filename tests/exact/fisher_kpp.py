@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet, Neumann
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 DIFFUSIVITY, GROWTH = 0.013, 2.6
 RATES = {"diffusivity": DIFFUSIVITY, "growth": GROWTH}

@@ -10,7 +10,7 @@ from scipy.sparse import diags_array, eye_array, kron
 
 from opbench.boundary import Neumann
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 PARAMETERS = {"diffusivity_activator": 0.013, "diffusivity_inhibitor": 0.029, "threshold": 0.11, "recovery": 0.7, "decay": 1.6}
 WALLS = {"x": Neumann(), "y": Neumann()}

@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 from opbench.boundary import Neumann
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 PARAMETERS = {"diffusivity_u": 0.021, "diffusivity_v": 0.009, "feed": 0.31, "kill": 0.17}
 NAMES = ("concentration_u", "concentration_v")

@@ -6,7 +6,7 @@ from scipy.optimize import brentq
 
 from opbench.boundary import Dirichlet, Neumann, Robin
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 SOURCE = "separation of variables (Carslaw & Jaeger, Conduction of Heat in Solids, chapter 3)"
 LENGTH = 1.7

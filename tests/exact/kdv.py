@@ -3,7 +3,7 @@
 import numpy as np
 
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 STEEPENING, DISPERSION = 2.7, 0.6
 SOURCE = "Hirota, Phys. Rev. Lett. 27 (1971), in the units of the general equation"

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 STEEPENING, ANTIDIFFUSION, HYPERDIFFUSION = 1.4, 0.9, 1.7
 LENGTH = 22.0

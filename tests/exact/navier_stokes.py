@@ -7,7 +7,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 DATA = Path(__file__).parent.parent / "data"
 DRAGGED = {"viscosity": 0.03, "drag": 0.4}

@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet, Neumann, Robin
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 ENDS = ("dirichlet", "robin")  # Neumann ends alone fix it up to a constant: see the cases
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 DISPERSION, FOCUSING = 0.7, 1.9
 TIMES = (0.5, 1.5)

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from opbench.boundary import Outflow, Wall
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 GRAVITY = 1.0
 State = tuple[float, float]  # depth, velocity

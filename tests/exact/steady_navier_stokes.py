@@ -6,7 +6,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 ENDS = ()  # a pressure is fixed up to a constant: see the cases
 RE = 40.0

@@ -4,7 +4,7 @@ import numpy as np
 
 from opbench.boundary import Dirichlet, Neumann
 from opbench.grid import Grid
-from opbench.verification import Case
+from opbench.solver.verification import Case
 
 ENDS = ()  # a pressure is fixed up to a constant: see the cases
 MU = 0.7

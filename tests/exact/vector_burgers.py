@@ -6,7 +6,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 NAMES = ("velocity_x", "velocity_y")
 VISCOSITY = 0.07

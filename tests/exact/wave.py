@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 
 from opbench.boundary import Dirichlet, Neumann
 from opbench.grid import Grid
-from opbench.verification import Case, Invariant
+from opbench.solver.verification import Case, Invariant
 
 SPEED = 1.7
 TIMES = (0.4, 1.0)

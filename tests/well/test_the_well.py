@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from opbench.boundary import Dirichlet, Outflow, resolve
+from opbench.data.store import Header, write
+from opbench.data.well_stats import write_stats
 from opbench.field import Field
 from opbench.grid import Grid
-from opbench.store import Header, write
-from opbench.well_stats import write_stats
 
 pytest.importorskip("the_well", reason="The Well's reader has an environment of its own: tox -e well")
 

@@ -1,0 +1,1 @@
+"""What an answer costs: `measure` times a trained model, `climb` our own solver at every accuracy."""
