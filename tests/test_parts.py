@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny_plan import tiny
 
+from opbench.data.dataset import SPLITS
 from opbench.data.parts import Job, Parts, blocks_of, floor_of, jobs
-from opbench.data.recipe import SPLITS
 
 JOB = Job("train", 0, ("train",))
 ARRAYS = {"velocity": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "viscosity": np.ones(2, np.float32), "opbench steps": np.array(7)}

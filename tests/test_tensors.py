@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from opbench.errors import DataError
-from opbench.readers.tensors import read
+from opbench.readers.tensors import Tensors
 
 DARCY = Path(__file__).parents[1] / "datasets" / "foreign" / "darcy_neuralop"
 
@@ -29,7 +29,7 @@ def test_arrays_of_both_kinds_of_file_come_as_float32(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     torch.save({key: torch.as_tensor(array) for key, array in arrays.items()}, tmp_path / "a.pt")
     for file in ("a.npz", "a.pt"):
-        read_arrays = read(tmp_path / file, ("y", "x"))
+        read_arrays = Tensors().read(tmp_path / file, ("y", "x"))
         assert list(read_arrays) == ["y", "x"]
         for key, array in read_arrays.items():
             assert array.dtype == np.float32
@@ -64,7 +64,7 @@ def text(path):
 def test_another_kind_of_file_is_told_in_one_line(tmp_path, name, save, message):
     save(tmp_path / name)
     with pytest.raises(DataError, match=message) as error:
-        read(tmp_path / name, ("x", "y"))
+        Tensors().read(tmp_path / name, ("x", "y"))
     assert "\n" not in str(error.value)
 
 
@@ -82,7 +82,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path, name, save):
     trace = tmp_path / "trace"
     save(tmp_path / name, Trap(trace))
     with pytest.raises(DataError, match="not a file of plain arrays"):
-        read(tmp_path / name, ("x", "y"))
+        Tensors().read(tmp_path / name, ("x", "y"))
     assert not trace.exists()
     pickle.loads(pickle.dumps(Trap(trace)))
     assert trace.exists(), "the trap does not work, so the test proves nothing"
@@ -99,6 +99,6 @@ def test_a_pickle_is_refused_and_not_run(tmp_path, name, save):
 def test_the_shipped_darcy_data_are_what_their_note_says(file, samples, points, digest):
     assert hashlib.sha256((DARCY / file).read_bytes()).hexdigest() == digest
     assert digest in (DARCY / "LICENSE-neuraloperator.txt").read_text()
-    arrays = read(DARCY / file, ("x", "y"))
+    arrays = Tensors().read(DARCY / file, ("x", "y"))
     assert arrays["x"].shape == arrays["y"].shape == (samples, points, points)
     assert set(np.unique(arrays["x"])) == {0.0, 1.0}

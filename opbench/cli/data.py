@@ -13,7 +13,7 @@ from opbench.find import known, names, summary
 
 @opbench.command("list")
 def list_() -> None:
-    """Show datasets and tasks, models, losses, samplers, metrics, equations, a line each."""
+    """Show datasets and tasks, models, losses, samplers, readers, metrics, equations, a line each."""
     from opbench.data.recipe import load_recipe
     from opbench.find import find
     from opbench.pde import PDE, EvolutionPDE
@@ -22,7 +22,7 @@ def list_() -> None:
     for name in dataset_names():
         recipe = load_recipe(name)
         click.echo(f"  {name:18} {recipe.summary}\n  {'':18} tasks: {', '.join(f'{t.kind} (version {t.version})' for t in recipe.tasks)}")
-    for room in ("models", "losses", "samplers"):
+    for room in ("models", "losses", "samplers", "readers"):
         click.echo(room)
         for name in names(room):
             click.echo(f"  {name:18} {summary(room, name)}")
@@ -77,6 +77,23 @@ def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
         click.echo(f"{label + ':':13}{words}")
     for path in shown.files:
         click.echo(f"written: {path}")
+
+
+@opbench.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", help="Of the dataset. [default: the file's or folder's]")
+@click.option("--reader", type=Name("reader", lambda: ["auto", *names("readers")]), default="auto", show_default=True)
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every how manieth point of each axis.")
+@click.option("--every-time", type=click.IntRange(1), default=1, show_default=True, help="Take every how manieth frame.")
+@click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="The budget of every model.")
+def import_(path: Path, **options: Any) -> None:
+    """Make a dataset of a PDEBench file or of a folder of The Well: writes a recipe beside it."""
+    from opbench.data.importing import import_files
+
+    recipe, left_out = import_files(path, **options)
+    for line in left_out:
+        click.echo(f"left out: {line}")
+    click.echo(f"written: {recipe}\nnext:    opbench evaluate --model fno --task {recipe}")
 
 
 @opbench.command()

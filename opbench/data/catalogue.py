@@ -6,7 +6,8 @@ from typing import Any
 
 from opbench.atomic import write_bytes
 from opbench.data.describe import MEASURED, UNKNOWN, all_measured, facts, floor, measured, size
-from opbench.data.recipe import Foreign, Plan, Recipe, datasets, folder, load_recipe, plan
+from opbench.data.foreign import Foreign
+from opbench.data.recipe import Plan, Recipe, datasets, folder, load_recipe, plan
 from opbench.data.samples import error_floor
 from opbench.data.show import look, stored
 from opbench.data.task import Problem, problem
@@ -89,9 +90,9 @@ def render() -> str:
 
 def _row(name: str) -> tuple[str, ...]:
     chosen = problem(name)
-    recipe, grid, times = chosen.recipe, chosen.spec.grid, chosen.plan.times if chosen.plan else None
+    recipe, grid, times = chosen.recipe, chosen.spec.grid, chosen.times
     means = [field["relative_l2"]["mean"] for field in measured(recipe).get("floors", {}).get("test", {}).values()]
-    train = recipe.splits["train"].samples if isinstance(recipe, Foreign) else recipe.scales["mini"].samples["train"]
+    train = recipe.samples("train") if isinstance(recipe, Foreign) else recipe.scales["mini"].samples["train"]
     return (
         f"[{name}](#{name})",
         _plain(recipe.summary),

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from opbench.boundary import Dirichlet, Neumann, Outflow, resolve
-from opbench.data.recipe import AnyRecipe, Foreign, Plan, Recipe, folder, plan
+from opbench.data.foreign import Foreign
+from opbench.data.recipe import AnyRecipe, Plan, Recipe, folder, plan
 from opbench.data.samples import draw, stored_grid
 from opbench.field import Field
 from opbench.find import summary
@@ -26,10 +27,13 @@ def facts(recipe: AnyRecipe, scheme: str | None = None) -> Facts:
         return {
             "source": recipe.source,
             "domain": _domain(recipe),
-            "given": ", ".join(recipe.given),
+            "given": ", ".join([*(["the initial state"] if recipe.times else []), *recipe.given]),
             "asked": ", ".join(recipe.asked),
+            **({"times": f"{recipe.times.frames} from {recipe.times.first:g} to {recipe.times.last:g}"} if recipe.times else {}),
             "splits": "; ".join(
-                f"{split}: {part.samples} samples of {_by(part.points)} points from {part.file}" for split, part in recipe.splits.items()
+                f"{split}: {recipe.samples(split)} samples of {_by(recipe.grid(split).shape)} points from "
+                + ", ".join(part.file for part in recipe.parts(split))
+                for split in recipe.splits
             ),
             "tasks": tasks,
         }

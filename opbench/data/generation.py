@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from opbench.atomic import locked, sweep
+from opbench.data.dataset import SPLITS
 from opbench.data.layout import Header
 from opbench.data.parts import Job, Parts, blocks_of, floor_of, jobs
-from opbench.data.recipe import SPLITS, Plan, Recipe, load_recipe, plan
+from opbench.data.recipe import Plan, Recipe, load_recipe, plan
 from opbench.data.samples import STEPS, draw, error_floor, laws, solve_block, stored_grid
 from opbench.data.store import Stored, write
 from opbench.data.well_stats import write_stats

@@ -16,7 +16,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from opbench.atomic import locked, write_bytes
-from opbench.data.recipe import SPLITS, Plan
+from opbench.data.dataset import SPLITS
+from opbench.data.recipe import Plan
 from opbench.errors import DataError
 
 END = "opbench end"  # always the last array: a zip whose directory is cut short has lost that one at least

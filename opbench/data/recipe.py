@@ -1,19 +1,20 @@
 """What a file in datasets/ means: an equation with random inputs that is solved, or foreign arrays that are read."""
 
-import itertools
 import math
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property, reduce
 from numbers import Real
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from opbench.boundary import Condition, conditions, named, resolve
-from opbench.config import TAKEN, Frozen, Name, fingerprint, load_toml
+from opbench.config import TAKEN, Frozen, fingerprint, load_toml
+from opbench.data.dataset import REQUIRED, Common, Count, SplitName
+from opbench.data.foreign import Foreign
 from opbench.errors import ConfigError, OpbenchError
 from opbench.field import Field as Quantity
 from opbench.find import find, known, names, shipped
@@ -22,13 +23,8 @@ from opbench.pde import PDE, EvolutionPDE
 from opbench.samplers import Sampler
 
 DATA_VERSION = 1  # raised by any change of the code that moves a number in generated files
-SPLITS = ("train", "valid", "test", "ood", "finer")
-REQUIRED = SPLITS[:3]
 SCALES = ("mini", "full")
-SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
 AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
-Kind = Literal["static", "final", "trajectory", "step"]
-Count = Annotated[int, Field(gt=0)]
 
 
 def _side(value: Any) -> str:
@@ -42,46 +38,6 @@ def _sides(value: Any) -> str:
 # told apart by their form, so that a fault is told of the form that was meant and not of all
 Side = Annotated[Annotated[Condition, Tag("condition")] | Annotated[dict[str, Condition], Tag("by unknown")], Discriminator(_side)]
 Sides = Annotated[Annotated[Side, Tag("both ends")] | Annotated[tuple[Side, Side], Tag("(lower, upper)")], Discriminator(_sides)]
-
-
-class Task(Frozen):
-    """What is given, what is asked, and the budget that every model gets.
-
-    static: coefficients -> solution. final: initial state -> state at the last stored time. trajectory: initial state -> all later
-    stored times. step: state -> state at the next stored time.
-    version: raised by any change that moves a number.
-    """
-
-    kind: Kind
-    version: Count
-    epochs: dict[str, Count]
-    batch_size: Count
-
-    def budget_faults(self, scales: Iterable[str]) -> Iterator[str]:
-        """What is wrong with the budget of a dataset that has these scales."""
-        if set(self.epochs) != set(scales):
-            yield f"tasks: {self.kind}: epochs must name the scales {', '.join(scales)}, got {', '.join(self.epochs) or 'none'}"
-
-
-class Domain(Frozen):
-    axes: tuple[str, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    periodic: tuple[bool, ...]
-
-    def grid(self, points: tuple[int, ...]) -> Grid:
-        return Grid(self.axes, points, self.lower, self.upper, self.periodic)
-
-
-class Common(Frozen):
-    """What every dataset says: `source` names the published benchmark and what had to be chosen."""
-
-    name: Name
-    version: Count
-    summary: str
-    source: str
-    domain: Domain
-    tasks: tuple[Task, ...] = Field(min_length=1)
 
 
 class Solving(Frozen):
@@ -201,47 +157,6 @@ class Recipe(Common):
             yield f"{place}.samples.finer: these are the test samples on a finer grid, of which there are fewer"
         if "finer" in scale.samples and scale.refine % 2:
             yield f"{place}.refine: must be even, so that the finer split's grid is part of the solve grid"
-
-
-class Foreign(Common):
-    """A dataset that somebody else made. given, asked: the array of each field; splits: which samples of which file."""
-
-    reader: Literal["tensors"]
-    given: dict[str, str] = Field(min_length=1)
-    asked: dict[str, str] = Field(min_length=1)
-    splits: dict[SplitName, "Part"]
-    _folder: Path = PrivateAttr(default_factory=Path)
-
-    def path(self, split: str) -> Path:
-        """Where a split's file lies: beside the recipe."""
-        return self._folder / self.splits[split].file
-
-    @model_validator(mode="after")
-    def _fits_together(self):
-        faults = [fault for task in self.tasks for fault in task.budget_faults(["full"])]
-        faults += [f"splits: {split} is required" for split in REQUIRED if split not in self.splits]
-        parts = [(split, self.splits[split]) for split in REQUIRED if split in self.splits]
-        for (one, a), (other, b) in itertools.combinations(parts, 2):
-            if a.sha256 == b.sha256 and a.first < b.last and b.first < a.last:
-                faults.append(f"splits: {one} and {other} share samples; give them different ones")
-        faults += [f"splits.{split}: first must be below last" for split, part in self.splits.items() if part.first >= part.last]
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
-
-
-class Part(Frozen):
-    """Samples [first, last) of a file beside the recipe, on a grid of `points`; sha256 tells a changed file."""
-
-    file: str
-    sha256: str
-    points: tuple[Count, ...]
-    first: int = Field(ge=0)
-    last: Count
-
-    @property
-    def samples(self) -> int:
-        return self.last - self.first
 
 
 AnyRecipe = Recipe | Foreign

@@ -8,8 +8,9 @@ import numpy as np
 
 from opbench.atomic import write_bytes
 from opbench.data.describe import UNKNOWN, Facts, facts, floor, measured, megabytes, size
+from opbench.data.foreign import Foreign
 from opbench.data.generation import data_root, file, require_memory
-from opbench.data.recipe import Foreign, Plan
+from opbench.data.recipe import Plan
 from opbench.data.samples import STEPS, laws, solve_block, stored_grid
 from opbench.data.store import Stored
 from opbench.data.task import ForeignSplit, Problem, problem
@@ -52,7 +53,7 @@ def look(chosen: Problem, split: str, samples: int) -> Scene:
         raise ConfigError(f"{chosen.recipe.name}: samples: expected 1 or more, got {samples}")
     title = f"{chosen.recipe.name}, {chosen.scale}, {split}"
     if isinstance(chosen.recipe, Foreign):
-        return _foreign(ForeignSplit(chosen.recipe, split), title, samples)
+        return _foreign(chosen.recipe, split, title, samples)
     assert chosen.plan is not None
     require_memory(chosen.plan)
     count, held = min(samples, chosen.plan.samples[split]), stored(chosen.plan, split)
@@ -92,10 +93,13 @@ def _solved(chosen: Plan, split: str, title: str, count: int) -> Scene:
     return Scene(title, grid, chosen.times, given, parameters, unknowns)
 
 
-def _foreign(split: ForeignSplit, title: str, count: int) -> Scene:
-    arrays = {name: values[:count].numpy() for name, values in split.fields.items()}
-    given, unknowns = ({Field(c.field): arrays[c.field] for c in channels} for channels in (split.spec.inputs, split.spec.outputs))
-    return Scene(title, split.spec.grid, None, given, {}, unknowns)
+def _foreign(recipe: Foreign, split: str, title: str, count: int) -> Scene:
+    read = ForeignSplit(recipe, split, recipe.tasks[0].kind)
+    arrays = {name: values[:count].numpy() for name, values in read.fields.items()}
+    unknowns = {Field(name): arrays.pop(name) for name in recipe.asked}
+    given = {Field(name): values for name, values in arrays.items() if values.ndim > 1}
+    numbers = {Field(name): values for name, values in arrays.items() if values.ndim == 1}
+    return Scene(title, read.spec.grid, read.stored_times, given, numbers, unknowns)
 
 
 def summary(chosen: Problem, split: str) -> Facts:

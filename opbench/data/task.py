@@ -1,6 +1,7 @@
 """A dataset's files as a task: what a model is given and what is asked of it, channel by channel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +12,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from opbench.config import fingerprint
+from opbench.data.dataset import SPLITS, Kind, Task
+from opbench.data.foreign import Foreign, Part
 from opbench.data.generation import Report, file, make
-from opbench.data.recipe import SPLITS, Foreign, Kind, Plan, Recipe, Task, datasets, load_recipe, plan
+from opbench.data.recipe import Plan, Recipe, datasets, load_recipe, plan
 from opbench.data.samples import laws
 from opbench.data.store import Stored, to_xarray
 from opbench.errors import ConfigError, DataError, UnknownName
 from opbench.find import known
+from opbench.grid import Grid
 from opbench.model import Channel, Samples, Spec, coordinates
 from opbench.provenance import sha256
-from opbench.readers.tensors import read
+from opbench.readers import Selection, reader_of
 
 if TYPE_CHECKING:
     import xarray
@@ -82,71 +85,97 @@ class StoredSplit(Split):
         trajectories = sorted({index // self.pairs for index in indices})
         values = {name: self.stored.read(name, trajectories) for name in dict.fromkeys((*self.given_names, *self.states))}
         row = {trajectory: i for i, trajectory in enumerate(trajectories)}
-        return [self._item({k: v[row[i // self.pairs]] for k, v in values.items()}, i % self.pairs) for i in indices]
-
-    def _item(self, values: dict[str, np.ndarray], frame: int) -> tuple[Tensor, Tensor]:
-        space = self.spec.grid.shape
-        given = [values[name][frame] if name in self.states else np.broadcast_to(values[name], space) for name in self.given_names]
-        if self.kind == "static":
-            asked = [values[name][None] for name in self.states]
-        else:
-            frames = {"final": slice(-1, None), "trajectory": slice(1, None), "step": slice(frame + 1, frame + 2)}[self.kind]
-            asked = [values[name][frames] for name in self.states]
-        return torch.from_numpy(np.stack(given)), torch.from_numpy(np.concatenate(asked))
+        return [
+            _pair(self.spec, self.kind, self.states, {k: v[row[i // self.pairs]] for k, v in values.items()}, i % self.pairs)
+            for i in indices
+        ]
 
     def to_xarray(self) -> "xarray.Dataset":
         return to_xarray(self.path)
 
 
 class ForeignSplit(Split):
-    """A split that lies in arrays of somebody else's, one value a point."""
+    """A split that lies in files of somebody else's; it is held in memory.
 
-    def __init__(self, recipe: Foreign, split: str):
-        part = recipe.splits[split]
-        self.spec = _foreign_spec(recipe, split)
-        path = recipe.path(split)
-        names = recipe.given | recipe.asked
-        arrays = read(path, list(names.values()))
-        if sha256(path) != part.sha256:
-            raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
-        for key, array in arrays.items():
-            if array.shape[1:] != part.points or part.last > len(array):
-                raise DataError(f"{path}: '{key}' is {array.shape}; {recipe.name} expects {part.last} samples or more of {part.points}")
-        self.fields = {name: torch.from_numpy(arrays[key][part.first : part.last]) for name, key in names.items()}
+    fields: (sample, [time,] *s), or (sample,) for a number.
+    """
+
+    def __init__(self, recipe: Foreign, split: str, kind: str):
+        self.kind = kind
+        self.spec = replace(_spec_of_foreign(recipe, kind), grid=recipe.grid(split))
+        self.states = list(recipe.asked)
+        self.stored_times = recipe.times.stored if recipe.times else None
+        self.times = self.stored_times[1:] if self.stored_times and kind == "step" else ()
+        parts = [_read_part(recipe, part) for part in recipe.parts(split)]
+        self.fields = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
     def __len__(self) -> int:
-        return len(self.fields[self.spec.inputs[0].field])
+        return len(self.fields[self.states[0]]) * self.pairs
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        def stack(channels: tuple[Channel, ...], index: int) -> Tensor:
-            return torch.stack([self.fields[channel.field][index] for channel in channels])
-
-        return [(stack(self.spec.inputs, i), stack(self.spec.outputs, i)) for i in indices]
+        found = []
+        for index in indices:
+            sample, frame = divmod(index, self.pairs)
+            values = {name: field[sample].numpy() for name, field in self.fields.items()}
+            found.append(_pair(self.spec, self.kind, self.states, values, frame))
+        return found
 
     def to_xarray(self) -> "xarray.Dataset":
         import xarray
 
-        grid = self.spec.grid
-        arrays = {name: (("sample", *grid.axes), values.numpy()) for name, values in self.fields.items()}
-        return xarray.Dataset(arrays, coords=dict(zip(grid.axes, grid.coordinates(), strict=True)))
+        grid, times = self.spec.grid, self.stored_times
+        coords = dict(zip(grid.axes, grid.coordinates(), strict=True)) | ({} if not times else {"time": list(times)})
+        dims = {name: ("sample", *(("time",) if times and name in self.states else ()), *grid.axes) for name in self.fields}
+        return xarray.Dataset({name: (dims[name][: v.ndim], v.numpy()) for name, v in self.fields.items()}, coords=coords)
 
 
-def _foreign_spec(recipe: Foreign, split: str) -> Spec:
-    given, asked = (tuple(Channel(name) for name in names) for names in (recipe.given, recipe.asked))
-    return Spec(given, asked, recipe.domain.grid(recipe.splits[split].points))
+def _read_part(recipe: Foreign, part: Part) -> dict[str, np.ndarray]:
+    """The fields of a part's samples; raises DataError where the file is not the one that the recipe was made for."""
+    path, reader = recipe.path(part), reader_of(recipe.reader)
+    rows = slice(part.first, part.last)
+    frames = None if recipe.times is None else slice(None, recipe.times.every * recipe.times.frames, recipe.times.every)
+    arrays = reader.read(path, list(recipe.given.values()), Selection(rows, None, recipe.every))
+    states = reader.read(path, list(recipe.asked.values()), Selection(rows, frames, recipe.every))
+    if sha256(path) != part.sha256:
+        raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
+    steady = (part.samples, *part.points)
+    moving = steady if recipe.times is None else (part.samples, recipe.times.frames, *part.points)
+    for key, array in (arrays | states).items():
+        if array.shape not in ((moving,) if key in states else (steady, (part.samples,))):
+            raise DataError(f"{path}: '{key}' is {array.shape}; {recipe.name} expects {moving if key in states else steady}")
+    return {name: (states if name in recipe.asked else arrays)[key] for name, key in (recipe.given | recipe.asked).items()}
+
+
+def _spec_of_foreign(recipe: Foreign, kind: str) -> Spec:
+    times = recipe.times.stored if recipe.times else ()
+    return _channels(kind, list(recipe.asked), list(recipe.given), times, recipe.grid("train"))
 
 
 def _spec(chosen: Plan, kind: str) -> Spec:
-    """The channels of a task: states and the coefficients that differ between training samples, so that a model must be told."""
+    """A model is told of states, and of coefficients that differ between training samples."""
     states = [field.name for field in chosen.recipe.unknowns]
     told = [name for name, law in laws(chosen, "train").items() if law.random and name not in states]
-    times = chosen.times or ()
+    return _channels(kind, states, told, chosen.times or (), chosen.grid)
+
+
+def _channels(kind: str, states: Sequence[str], told: Sequence[str], times: Sequence[float], grid: Grid) -> Spec:
     asked = {"static": (None,), "final": times[-1:], "trajectory": times[1:], "step": (None,)}[kind]
     return Spec(
-        inputs=tuple(Channel(name) for name in (told if kind == "static" else states + told)),
+        inputs=tuple(Channel(name) for name in (told if kind == "static" else [*states, *told])),
         outputs=tuple(Channel(name, time) for name in states for time in asked),
-        grid=chosen.grid,
+        grid=grid,
     )
+
+
+def _pair(spec: Spec, kind: str, states: Sequence[str], values: Mapping[str, np.ndarray], frame: int) -> tuple[Tensor, Tensor]:
+    """What a model is given and asked of one trajectory or steady solution; frame: of a step task, the one that it starts from."""
+    given = [values[c.field][frame] if c.field in states else np.broadcast_to(values[c.field], spec.grid.shape) for c in spec.inputs]
+    if kind == "static":
+        asked = [values[name][None] for name in states]
+    else:
+        frames = {"final": slice(-1, None), "trajectory": slice(1, None), "step": slice(frame + 1, frame + 2)}[kind]
+        asked = [values[name][frames] for name in states]
+    return torch.from_numpy(np.stack(given)), torch.from_numpy(np.concatenate(asked))
 
 
 @dataclass(frozen=True)
@@ -166,23 +195,32 @@ class Problem:
     def splits(self) -> list[str]:
         return [split for split in SPLITS if split in (self.plan.samples if self.plan else self.recipe.splits)]  # pyright: ignore
 
+    @property
+    def times(self) -> tuple[float, ...] | None:
+        """Of the stored frames; None where the problem is steady."""
+        if isinstance(self.recipe, Foreign):
+            return self.recipe.times.stored if self.recipe.times else None
+        assert self.plan is not None
+        return self.plan.times
+
     @cached_property
     def data_fingerprint(self) -> str:
         """Equal exactly where all data are."""
-        if self.plan is not None:
-            return self.plan.fingerprint
-        return fingerprint(self.recipe.model_dump(mode="json", include={"name", "version", "given", "asked", "domain", "splits"}))
+        return (self.plan or self.recipe).fingerprint  # pyright: ignore
 
     @cached_property
     def spec(self) -> Spec:
         """What a model is given and asked, on the training grid; known before any data are there."""
-        return _foreign_spec(self.recipe, "train") if isinstance(self.recipe, Foreign) else _spec(self.plan, self.task.kind)  # pyright: ignore
+        if isinstance(self.recipe, Foreign):
+            return _spec_of_foreign(self.recipe, self.task.kind)
+        assert self.plan is not None
+        return _spec(self.plan, self.task.kind)
 
     def split(self, name: str, root: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Split:
         """One split, generated where it is missing. Raises UnknownName for a split that the dataset lacks."""
         known(f"split of {self.recipe.name}", name, self.splits)
         if isinstance(self.recipe, Foreign):
-            return ForeignSplit(self.recipe, name)
+            return ForeignSplit(self.recipe, name, self.task.kind)
         assert self.plan is not None
         made = make(self.plan, root, device, report)
         return StoredSplit(file(made, self.plan, name), self.task.kind, self.spec)

@@ -9,8 +9,8 @@ import torch
 from opbench.atomic import locked
 from opbench.cost.climb import climb
 from opbench.cost.measure import cost_of
+from opbench.data.foreign import Foreign
 from opbench.data.generation import Report
-from opbench.data.recipe import Foreign
 from opbench.data.task import Problem, Split, StoredSplit, problem
 from opbench.errors import ConfigError, Interrupted, ModelError, OpbenchError
 from opbench.evaluation import specimens
@@ -183,7 +183,7 @@ def about_files(chosen: Problem, splits: Mapping[str, Split]) -> dict[str, Any]:
     """The record's part that tells of the data's files."""
     stored = {name: split for name, split in splits.items() if isinstance(split, StoredSplit)}
     if isinstance(chosen.recipe, Foreign):
-        sums = {name: part.sha256 for name, part in chosen.recipe.splits.items()}
+        sums = {name: chosen.recipe.sha256(name) for name in chosen.recipe.splits}
     else:
         sums = {name: sha256(split.path) for name, split in stored.items()}
     measured = {name: split.stored.header.provenance["error_floor"] for name, split in stored.items()}

@@ -8,28 +8,27 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from opbench.errors import DataError
+from opbench.readers import Reader, Selection, float32
 
 
-def read(path: Path | str, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays called `keys`, float32; truth values become 0 and 1.
+class Tensors(Reader):
+    """Every array is (sample, ...) under its own name."""
 
-    Raises DataError for a file that is missing or of another kind, that holds pickled objects, lacks a key, or has values that are not
-    finite real numbers.
-    """
-    path = Path(path)
-    if path.suffix not in (".npz", ".pt"):
-        raise DataError(f"{path}: expected an .npz or a .pt file; convert it with numpy.savez")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; put it there")
-    try:
-        with path.open("rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch doubts a pickle's version before it refuses the pickle
-            arrays = _load_npz(stream, keys) if path.suffix == ".npz" else _load_pt(stream, keys)
-    except KeyError as error:
-        raise DataError(f"{path}: no array {error}, expected {', '.join(keys)}; name the arrays that the file has") from error
-    except Exception as error:  # a damaged or hostile file may raise anything in a parser
-        raise DataError(f"{path}: not a file of plain arrays by name ({type(error).__name__}); save it with numpy.savez") from error
-    return {key: _float32(path, key, array) for key, array in arrays.items()}
+    def read(self, path: Path, keys: Sequence[str], chosen: Selection | None = None) -> dict[str, np.ndarray]:
+        if path.suffix not in (".npz", ".pt"):
+            raise DataError(f"{path}: expected an .npz or a .pt file; convert it with numpy.savez")
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; put it there")
+        try:
+            with path.open("rb") as stream, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch doubts a pickle's version before it refuses the pickle
+                arrays = _load_npz(stream, keys) if path.suffix == ".npz" else _load_pt(stream, keys)
+        except KeyError as error:
+            raise DataError(f"{path}: no array {error}, expected {', '.join(keys)}; name the arrays that the file has") from error
+        except Exception as error:  # a damaged or hostile file may raise anything in a parser
+            raise DataError(f"{path}: not a file of plain arrays by name ({type(error).__name__}); save it with numpy.savez") from error
+        part = chosen or Selection()
+        return {key: float32(path, key, array[part.index(array.ndim)]) for key, array in arrays.items()}
 
 
 def _load_npz(stream: BinaryIO, keys: Sequence[str]) -> dict[str, np.ndarray]:
@@ -44,13 +43,3 @@ def _load_pt(stream: BinaryIO, keys: Sequence[str]) -> dict[str, np.ndarray]:
     if not isinstance(content, Mapping):
         raise TypeError(type(content).__name__)
     return {key: torch.as_tensor(content[key]).numpy() for key in keys}
-
-
-def _float32(path: Path, key: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{path}: {key} has type {array.dtype}, expected real numbers; convert it")
-    with np.errstate(over="ignore"):  # found below
-        values = array.astype(np.float32)
-    if not np.all(np.isfinite(values)):
-        raise DataError(f"{path}: {key} has values that are not finite in float32; leave those samples out")
-    return values
