@@ -133,10 +133,11 @@ def _recipe(
         f"upper = {_toml(upper)}",
         f"periodic = {_toml(first.periodic)}",
     ]
+    sums = {file: sha256(file) for file in looked}
     points = [len(x[::every]) for x in first.coordinates.values()]
     for split, parts in _parts(files, looked).items():
         for file, start, stop in parts:
-            lines += ["", f"[[splits.{split}]]", f"file = {_toml(file.relative_to(folder).as_posix())}", f"sha256 = {_toml(sha256(file))}"]
+            lines += ["", f"[[splits.{split}]]", f"file = {_toml(file.relative_to(folder).as_posix())}", f"sha256 = {_toml(sums[file])}"]
             lines += [f"points = {_toml(points)}", f"first = {start}", f"last = {stop}"]
     for kind in ("static",) if first.times is None else ("step", "trajectory"):
         lines += ["", "[[tasks]]", f"kind = {_toml(kind)}", "version = 1", f"epochs = {{ full = {epochs} }}"]
