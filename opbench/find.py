@@ -22,7 +22,7 @@ NEIGHBOURS: set[str] = set()  # modules that a user's file brought along
 
 
 def names(room: str) -> list[str]:
-    """Names that `find` answers to in a room ("pdes", "models", "samplers", "losses")."""
+    """Names that `find` answers to in a room ("pdes", "models", "samplers", "losses", "readers")."""
     return sorted(path.stem for path in (PACKAGE / room).glob("*.py") if not path.stem.startswith("_"))
 
 

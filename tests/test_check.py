@@ -242,4 +242,4 @@ def test_a_truncated_file_has_one_fault(tmp_path, size):
 
 
 def test_a_missing_file_has_one_fault(tmp_path):
-    assert check(tmp_path / "file.hdf5") == [f"{tmp_path / 'file.hdf5'}: no such file; generate it first"]
+    assert check(tmp_path / "file.hdf5") == [f"{tmp_path / 'file.hdf5'}: no such file; generate it first, or put it there"]

@@ -98,7 +98,7 @@ def test_a_metric_in_which_another_is_ahead_by_more_is_named():
 
 def test_seconds_of_unlike_machines_are_not_compared():
     other = runs("fno", SAMPLES, machine=Machine(device="cpu", name="another", threads=2, tf32=False))
-    assert "seconds cannot be compared: they are of another, 2 threads; test processor, 2 threads" in text(held(fno=other))
+    assert "seconds cannot be compared: they are of cpu (another, 2 threads); cpu (test processor, 2 threads)" in text(held(fno=other))
 
 
 def test_a_summary_takes_rows_of_the_same_table_with_the_tasks_own_budget_only():

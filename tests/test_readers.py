@@ -232,10 +232,10 @@ def no_yaml(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "no such file; put it there"),
+        (lambda path: None, "no such file; generate it first, or put it there"),
         (Path.mkdir, "is a folder; give a file"),
-        (not_hdf5, r"not a file of this format \(OSError"),
-        (cut_short, r"not a file of this format \(OSError"),
+        (not_hdf5, "cannot be opened: .*expected HDF5"),
+        (cut_short, "cannot be opened: .*expected HDF5"),
         (other_layout, "none of PDEBench's layouts; expected tensor, density"),
         (too_few_coordinates, "x-coordinate has 5 entries for 6 points"),
         (no_coordinates, r"not a file of this format \(KeyError"),

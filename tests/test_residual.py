@@ -1,6 +1,7 @@
 """What an equation leaves: nothing but the scheme's own error of an exact solution, much of anything else; what it refuses."""
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def task(folder, kind, **options):
     line(folder, **options)
     chosen = problem(str(folder / "line.toml"))
     kinds = {entry.kind: entry for entry in chosen.recipe.tasks}
-    return type(chosen)(chosen.recipe, kinds[kind], chosen.scale, chosen.plan)
+    return replace(chosen, task=kinds[kind])
 
 
 def solved(chosen, viscosity=0.02, boundary=None):

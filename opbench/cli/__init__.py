@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from opbench.cli import boards, data, runs  # noqa: F401  (their commands join the group)
+from opbench.cli import boards, data, records, runs  # noqa: F401  (their commands join the group)
 from opbench.cli._shared import opbench
 from opbench.config import printable
 from opbench.errors import AGAIN, Interrupted, OpbenchError

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from opbench.config import literal
+from opbench.config import literal, printable
 from opbench.errors import OpbenchError
 from opbench.find import known, names
 from opbench.version import __version__
@@ -49,10 +49,10 @@ LOSS = Name("loss", lambda: names("losses"))
 
 model = click.option("--model", "-m", type=MODEL, required=True, help="A name of `opbench list`, module:Class or path/to/file.py:Class.")
 task = click.option("--task", "-t", type=DATASET, default="burgers_1d", show_default=True, help="A dataset, or dataset/task.")
-loss = click.option("--loss", type=LOSS, default="data", show_default=True)
+loss = click.option("--loss", type=LOSS, default="data", show_default=True, help="What training minimises.")
 labels = click.option("--labels", type=click.IntRange(1), help="Training samples whose references the loss reads. [default: all]")
-scale = click.option("--scale", type=SCALE, help="[default: full on a GPU, mini without]")
-mini = click.option("--scale", type=SCALE, default="mini", show_default=True)
+scale = click.option("--scale", type=SCALE, help="Size of data and budget. [default: full on a GPU, mini without]")
+mini = click.option("--scale", type=SCALE, default="mini", show_default=True, help="Size of the data.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 cost = click.option("--cost/--no-cost", default=True, show_default=True, help="Time the model, and the solver that errs as much.")
 data = click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets. [default: $OPBENCH_DATA, or datasets]")
@@ -120,3 +120,30 @@ def setting(text: str) -> tuple[str, Any]:
 def epochs(show: Callable[..., None], label: str) -> Callable[[int, int, float, float], None]:
     """A training's progress as a bar."""
     return lambda epoch, epochs, loss, error: show(label, epoch, epochs, f"loss {loss:.3g}, validation error {error:.3g}")
+
+
+def tell(faults: list[OpbenchError]) -> None:
+    """A line for each on standard error."""
+    for fault in faults:
+        click.echo(f"opbench: {printable(' '.join(str(fault).split()))}", err=True)
+
+
+def records_of(out: Path) -> list:
+    """The records that come with opbench and the user's own."""
+    from opbench.records.shelf import read_records, shipped
+
+    return list(read_records(shipped(), out / "records"))
+
+
+def require_whole(out: Path) -> None:
+    """Raises what is wrong with a record or a ladder there: told before hours of training, not after."""
+    records_of(out)
+    for fault in ladders(out)[1]:
+        raise fault
+
+
+def ladders(out: Path) -> tuple[list, list[OpbenchError]]:
+    """The solver ladders that come with opbench and those of the user's own machine, and what is wrong with other files there."""
+    from opbench.records.ladder import shipped, stored
+
+    return stored(shipped(), out / "solvers")

@@ -10,10 +10,15 @@ from opbench.cli._shared import DATASET, Name, bars, dataset_names, opbench
 from opbench.errors import OpbenchError
 from opbench.find import known, names, summary
 
+READER = Name("reader", lambda: ["auto", "pdebench", "the_well"])
+
 
 @opbench.command("list")
 def list_() -> None:
-    """Show datasets and tasks, models, losses, samplers, readers, metrics, equations, a line each."""
+    """List datasets, models, losses, equations and more.
+
+    A line each: tasks, samplers, readers of others' files and metrics too.
+    """
     from opbench.data.recipe import load_recipe
     from opbench.find import find
     from opbench.pde import PDE, EvolutionPDE
@@ -65,11 +70,20 @@ def generate(dataset: str, scale: str, shard: str, **options: Any) -> None:
 @opbench.command()
 @click.argument("dataset", type=DATASET)
 @shared.mini
-@click.option("--split", type=Name("split", lambda: ["train", "valid", "test", "ood", "finer"]), default="test", show_default=True)
+@click.option(
+    "--split",
+    type=Name("split", lambda: ["train", "valid", "test", "ood", "finer"]),
+    default="test",
+    show_default=True,
+    help="Whose samples.",
+)
 @click.option("--samples", type=click.IntRange(1), default=3, show_default=True, help="Samples in the pictures.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pictures"), show_default=True, help="Folder for the pictures.")
 def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
-    """Summarise a dataset, and draw samples: a picture and, where they evolve, an animation."""
+    """Summarise a dataset, and draw samples.
+
+    A picture and, where they evolve, an animation; no file of data is needed.
+    """
     from opbench.data.show import show as draw
 
     shown = draw(dataset, scale, split, samples, out)
@@ -82,12 +96,22 @@ def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
 @opbench.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the dataset. [default: the file's or folder's]")
-@click.option("--reader", type=Name("reader", lambda: ["auto", *names("readers")]), default="auto", show_default=True)
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every how manieth point of each axis.")
-@click.option("--every-time", type=click.IntRange(1), default=1, show_default=True, help="Take every how manieth frame.")
+@click.option(
+    "--reader",
+    type=Name("reader", lambda: ["auto", "pdebench", "the_well"]),
+    default="auto",
+    show_default=True,
+    help="Whose format; auto: told by the file.",
+)
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every N-th point of each axis.")
+@click.option("--every-time", type=click.IntRange(1), default=1, show_default=True, help="Take every N-th frame.")
 @click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="The budget of every model.")
 def import_(path: Path, **options: Any) -> None:
-    """Make a dataset of a PDEBench file or of a folder of The Well: writes a recipe beside it."""
+    """Make a dataset of files of PDEBench or The Well.
+
+    PATH is a file of either, or the folder of a dataset of The Well, with data/train, data/valid and data/test. A recipe is written beside
+    it, to be read and changed. Of a single file the first tenth of the samples tests, the next validates, the rest trains.
+    """
     from opbench.data.importing import import_files
 
     recipe, left_out = import_files(path, **options)
@@ -113,7 +137,10 @@ def check(files: tuple[Path, ...]) -> None:
 @opbench.command("verify-solver")
 @click.argument("equations", nargs=-1, type=Name("equation", lambda: names("pdes")))
 def verify_solver(equations: tuple[str, ...]) -> None:
-    """Verify the reference solver: manufactured solutions, independent ones, conservation. Without names: every equation."""
+    """Verify the reference solver, equation by equation.
+
+    Manufactured solutions, independent ones, conservation. Without names: every equation.
+    """
     from opbench.solver.verification import checks
 
     failed = 0

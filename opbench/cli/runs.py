@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from opbench.cli import _shared as shared
-from opbench.cli._shared import LOSS, bars, counted, epochs, listed, opbench, setting
-from opbench.cli.boards import ladders, records_of, require_whole
+from opbench.cli._shared import LOSS, bars, counted, epochs, ladders, listed, opbench, records_of, require_whole, setting
 from opbench.errors import AGAIN, Interrupted
 
 
@@ -19,7 +18,7 @@ from opbench.errors import AGAIN, Interrupted
 @shared.loss
 @shared.labels
 @click.option("--finetune", type=LOSS, help="Optimise test samples one by one by this loss: physics.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the training.")
 @click.option("--seeds", type=click.IntRange(1), help="Train this many times, with seeds from --seed on.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="model.width=64, train.epochs=200, loss.weight=0.1, ...")
 @shared.scale
@@ -32,7 +31,10 @@ from opbench.errors import AGAIN, Interrupted
 def evaluate(
     model: str, task: str, seed: int, seeds: int | None, settings: tuple[str, ...], out: Path, as_json: bool, **options: Any
 ) -> None:
-    """Train a model on a task, score it, write a record, print its row among the baselines."""
+    """Train a model on a task and set it among the baselines.
+
+    Writes a record with its scores and its cost, and prints the task's table, with a summary against the stored baselines.
+    """
     from opbench.evaluation.evaluate import evaluate as run
 
     require_whole(out)
@@ -68,7 +70,10 @@ def evaluate(
 @shared.cost
 @click.pass_context
 def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str, ...], cost: bool, **options: Any) -> None:
-    """Search a model's settings by validation error, then evaluate what was found; its record says that it was tuned."""
+    """Search a model's settings by validation error.
+
+    What was found is evaluated then; its record says that it was tuned.
+    """
     from opbench.evaluation.tuning import tune as search
 
     with bars() as show, redirect_stdout(sys.stderr):
@@ -97,7 +102,10 @@ def tune(ctx: click.Context, trials: int, seeds: int | None, settings: tuple[str
 @shared.data
 @shared.cost
 def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out: Path, **options: Any) -> None:
-    """Train what has no record yet, print who wins where, by how much and how surely, and where the model is weak, and write a report."""
+    """Compare a model with others: who wins where, how surely.
+
+    Trains what has no record yet, says by how much and where the model is weak, and writes a report with pictures, one HTML file.
+    """
     from opbench.comparison.compare import contests, overall, text
     from opbench.comparison.report import write
     from opbench.evaluation.evaluate import evaluate as train

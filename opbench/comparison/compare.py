@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opbench.config import printable
 from opbench.errors import ConfigError
 from opbench.evaluation.evaluate import OUT, evaluate
 from opbench.evaluation.planning import planned
 from opbench.leaderboard.rolled import ROLL_OUT, ROLLED, rolled_cell
 from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, key, mean, middle, saturated, spent, values
 from opbench.leaderboard.table import name as with_settings
-from opbench.leaderboard.words import probability, spread
+from opbench.leaderboard.words import aligned, probability, spread
 from opbench.records.record import Record
 from opbench.records.shelf import shelf, shipped
 from opbench.statistics import LEVEL, MIN_SEEDS, Comparison, compare
@@ -93,11 +94,9 @@ def _wanted(model: str | type, settings: Mapping[str, Any], task: str, seeds: in
 
 def text(held: Contest) -> str:
     """The contest in words and numbers, for a terminal."""
-    rows = table(held)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     told = f"{held.task}, {held.scale}: {verdict(held)} ({held.reused} of the runs were there already)"
-    return "\n".join([told, heading(held), *lines, *caveats(held), *weaknesses(held), ""])
+    lines = [told, heading(held), *aligned(table(held)), *caveats(held), *weaknesses(held), ""]
+    return "\n".join(map(printable, lines))
 
 
 def table(held: Contest) -> list[tuple[str, ...]]:
@@ -180,7 +179,7 @@ def _counted(held: Sequence[Contest], other: str) -> str:
 
 def machines(held: Contest) -> list[str]:
     """A warning where seconds were taken on machines that are not alike."""
-    found = {f"{r.machine.name}, {r.machine.threads} threads" for runs in (held.mine, *held.others.values()) for r in runs}
+    found = {r.machine.words for runs in (held.mine, *held.others.values()) for r in runs}
     return [f"seconds cannot be compared: they are of {'; '.join(sorted(found))}"] if len(found) > 1 else []
 
 

@@ -8,7 +8,6 @@ coefficients, the factors of a matrix that is every sample's, interpolation matr
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -109,8 +108,7 @@ class Course:
     """What the rungs of a ladder share: the samples, their references, the times."""
 
     def __init__(self, chosen: Problem, split: StoredSplit, device: str):
-        assert chosen.plan is not None
-        self.chosen, self.plan, self.split, self.device = chosen, chosen.plan, split, device
+        self.chosen, self.plan, self.split, self.device, self.times = chosen, chosen.plan, split, device, chosen.levels
         self.recipe, self.kind, self.grid = self.plan.recipe, chosen.task.kind, split.spec.grid
         self.smooth = not isinstance(self.recipe.pde, ConservationLaw)
         self.items = np.unique(np.linspace(0, len(split) - 1, min(SAMPLES, len(split))).astype(int)).tolist()
@@ -127,14 +125,6 @@ class Course:
             return "linear"
         kinds = {"trigonometric" if wraps else "cubic splines" for wraps in self.grid.periodic}
         return " and ".join(sorted(kinds, reverse=True))
-
-    @cached_property
-    def times(self) -> tuple[float, ...] | None:
-        """At which an answer is wanted, that of the given state first."""
-        times = self.plan.times
-        if times is None or self.kind == "trajectory":
-            return times
-        return (times[0], times[-1]) if self.kind == "final" else times[:2]
 
     def grids(self) -> list[Grid]:
         """The ladder's grids, coarse to fine: all coarser than the data were solved on."""
@@ -343,7 +333,6 @@ def generation_seconds(chosen: Problem, splits: Mapping[str, StoredSplit], devic
 
     One block is solved again and timed, and counted as often as the files hold its time steps, or blocks where an equation is steady.
     """
-    assert chosen.plan is not None
     plan, size = chosen.plan, chosen.plan.recipe.solving.block
     steps = [step for name in ("train", "valid") for step in splits[name].stored.header.provenance["steps"]]
     with one_thread():

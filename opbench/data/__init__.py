@@ -1,1 +1,5 @@
-"""From a recipe to files and tasks: `recipe` says what is drawn and solved, `generation` does it, `store` writes it, `task` reads it."""
+"""From a recipe to files and tasks.
+
+What is asked: dataset, recipe, foreign, importing. Making: samples, parts, generation. Files: layout, store, check, well_stats.
+Reading: task. Telling: describe, show, catalogue.
+"""

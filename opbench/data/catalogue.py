@@ -58,7 +58,7 @@ def update() -> None:
 def measure(chosen: Problem) -> dict[str, Any]:
     """A dataset's entry in measured.json: what data it is of, and their scheme and error floors."""
     entry = {"fingerprint": chosen.data_fingerprint}
-    if chosen.plan is None:
+    if isinstance(chosen.recipe, Foreign):
         return entry
     found = {split: _floor(chosen.plan, split) for split in SPLITS if split in chosen.plan.samples}
     return entry | {"scheme": found["test"]["scheme"], "floors": {split: _rounded(measures["fields"]) for split, measures in found.items()}}

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 
 from opbench.data.layout import FIELD_GROUPS, OPEN, PERIODIC, WALL, Header, Node, header_of
-from opbench.data.store import opened
 from opbench.errors import DataError, OpbenchError
+from opbench.readers import opened
 
 BOUNDARIES = (WALL, OPEN, PERIODIC)  # The Well's reader knows no others, though its checker takes any text
 BLOCK = 1 << 24  # values held at once

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from opbench.boundary import Dirichlet, Neumann, Outflow, resolve
+from opbench.data.dataset import Task
 from opbench.data.foreign import Foreign
 from opbench.data.recipe import AnyRecipe, Plan, Recipe, folder, plan
 from opbench.data.samples import draw, stored_grid
@@ -22,7 +23,7 @@ Floors = Mapping[str, Mapping[str, Any]]  # split -> unknown -> {"relative_l2": 
 
 def facts(recipe: AnyRecipe, scheme: str | None = None) -> Facts:
     """What holds at every scale. scheme: the solver's own words for what it did, where they are known."""
-    tasks = ", ".join(f"{task.kind} (version {task.version})" for task in recipe.tasks)
+    tasks = "; ".join(f"{task.kind} (version {task.version}; {_budget(task)})" for task in recipe.tasks)
     if isinstance(recipe, Foreign):
         return {
             "source": recipe.source,
@@ -48,6 +49,11 @@ def facts(recipe: AnyRecipe, scheme: str | None = None) -> Facts:
         "solver": f"{scheme or f'finite differences of order {recipe.solving.order}'}; tolerance {recipe.solving.tolerance:g}",
         "tasks": tasks,
     }
+
+
+def _budget(task: Task) -> str:
+    epochs = ", ".join(f"{count} ({scale})" for scale, count in task.epochs.items())
+    return f"epochs {epochs}, batches of {task.batch_size}"
 
 
 def size(chosen: Plan) -> str:

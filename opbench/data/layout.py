@@ -18,12 +18,13 @@ from opbench.config import canonical, validate
 from opbench.errors import DataError
 from opbench.field import Field
 from opbench.grid import Grid
+from opbench.readers.the_well import RANKS
 
 Node = Any  # an h5py file, group or dataset: the layout says which, h5py's own types do not
 RESERVED = {"dataset_name", "grid_type", "grid_location", "n_spatial_dims", "n_trajectories", "simulation_parameters", "opbench"}
 WALL, OPEN, PERIODIC = "WALL", "OPEN", "PERIODIC"  # the kinds that The Well's reader knows
 Boundary = dict[str, dict[str, tuple[Condition, Condition]]]
-FIELD_GROUPS = ("t0_fields", "t1_fields", "t2_fields")  # scalars, vectors, matrices; opbench stores components as scalars
+FIELD_GROUPS = tuple(RANKS)  # opbench stores components as scalars
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from opbench.boundary import Condition, conditions, named, resolve
 from opbench.config import TAKEN, Frozen, fingerprint, load_toml
-from opbench.data.dataset import REQUIRED, Common, Count, SplitName
+from opbench.data.dataset import REQUIRED, SCALES, Common, Count, SplitName
 from opbench.data.foreign import Foreign
 from opbench.errors import ConfigError, OpbenchError
 from opbench.field import Field as Quantity
@@ -23,7 +23,6 @@ from opbench.pde import PDE, EvolutionPDE
 from opbench.samplers import Sampler
 
 DATA_VERSION = 1  # raised by any change of the code that moves a number in generated files
-SCALES = ("mini", "full")
 AnySampler = Annotated[reduce(or_, (find("samplers", name, Sampler) for name in names("samplers"))), Field(discriminator="sampler")]
 
 

@@ -10,6 +10,7 @@ from opbench.atomic import write_bytes
 from opbench.data.describe import UNKNOWN, Facts, facts, floor, measured, megabytes, size
 from opbench.data.foreign import Foreign
 from opbench.data.generation import data_root, file, require_memory
+from opbench.data.parts import MEASURED
 from opbench.data.recipe import Plan
 from opbench.data.samples import STEPS, laws, solve_block, stored_grid
 from opbench.data.store import Stored
@@ -54,7 +55,6 @@ def look(chosen: Problem, split: str, samples: int) -> Scene:
     title = f"{chosen.recipe.name}, {chosen.scale}, {split}"
     if isinstance(chosen.recipe, Foreign):
         return _foreign(chosen.recipe, split, title, samples)
-    assert chosen.plan is not None
     require_memory(chosen.plan)
     count, held = min(samples, chosen.plan.samples[split]), stored(chosen.plan, split)
     return _solved(chosen.plan, split, title, count) if held is None else _read(held, title, count)
@@ -105,14 +105,15 @@ def _foreign(recipe: Foreign, split: str, title: str, count: int) -> Scene:
 def summary(chosen: Problem, split: str) -> Facts:
     """What is known of a dataset at one scale, label by label."""
     recipe, head = chosen.recipe, {"dataset": f"{chosen.recipe.name} ({chosen.scale}): {chosen.recipe.summary}"}
-    if chosen.plan is None:
-        return head | facts(recipe) | {"error floor": UNKNOWN, "fingerprint": chosen.data_fingerprint}
+    if isinstance(recipe, Foreign):
+        return head | facts(recipe) | _channels(chosen) | {"error floor": UNKNOWN, "fingerprint": chosen.data_fingerprint}
     held = {name: found for name in chosen.splits if (found := stored(chosen.plan, name))}
     told, entry = [found.header.provenance for found in held.values()], measured(recipe)
     floors = _floors(held) or (entry["floors"] if entry.get("fingerprint") == chosen.plan.fingerprint else None)
     return {
         **head,
         **facts(recipe, told[0]["scheme"] if told else entry.get("scheme")),
+        **_channels(chosen),
         "size": size(chosen.plan),
         "error floor": f"{floor(floors)}; {FLOOR}" if floors else "not measured yet; opbench generate measures it",
         "fingerprint": chosen.plan.fingerprint,
@@ -120,9 +121,17 @@ def summary(chosen: Problem, split: str) -> Facts:
     }
 
 
+def _channels(chosen: Problem) -> Facts:
+    """What a model of the task is given and asked, channel by channel."""
+    given, asked = ([channel.field for channel in channels] for channels in (chosen.spec.inputs, chosen.spec.outputs))
+    counted = {name: asked.count(name) for name in asked}
+    words = [name if count == 1 else f"{name} at {count} times" for name, count in counted.items()]
+    return {f"{chosen.task.kind}": f"{', '.join(given)} -> {', '.join(words)}"}
+
+
 def _floors(held: dict[str, Stored]) -> dict[str, Any]:
     """By split, as the files have them; train and valid have that of test."""
-    return {name: found.header.provenance["error_floor"]["fields"] for name, found in held.items() if name not in ("train", "valid")}
+    return {name: found.header.provenance["error_floor"]["fields"] for name, found in held.items() if name not in MEASURED}
 
 
 def _files(chosen: Plan, held: dict[str, Stored], split: str) -> str:

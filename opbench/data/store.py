@@ -16,13 +16,14 @@ from opbench.atomic import on_disk, replacing
 from opbench.data.layout import Header, Node, exact, header_of, lay_out
 from opbench.errors import DataError, OpbenchError
 from opbench.find import known
+from opbench.readers import opened
 
 if TYPE_CHECKING:
     import xarray
 
 __all__ = ["Header", "Stored", "to_xarray", "write"]
 
-Selection = slice | Sequence[int] | np.ndarray
+Indices = slice | Sequence[int] | np.ndarray
 Block = Mapping[str, np.ndarray]
 
 
@@ -134,7 +135,7 @@ class Stored:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
 
-    def read(self, name: str, samples: Selection = slice(None), times: Selection | None = None) -> np.ndarray:
+    def read(self, name: str, samples: Indices = slice(None), times: Indices | None = None) -> np.ndarray:
         """Part of an array, float32, (sample, *header.shapes[name]) of what is selected.
 
         samples, times: a slice, or indices in any order; the file is read in ascending order whatever theirs is. None: all times.
@@ -164,18 +165,6 @@ class Stored:
         if self._file is None or self._process != os.getpid():  # a forked worker must not use its parent's handle
             self._file, self._process = opened(self.path), os.getpid()
         return self._file
-
-
-def opened(path: Path) -> Node:
-    """An HDF5 file for reading; raises DataError."""
-    if not path.is_file():
-        raise DataError(f"{path}: {'is a folder; give a file' if path.is_dir() else 'no such file; generate it first'}")
-    try:
-        return h5py.File(path, "r", locking="best-effort")  # some network file systems have no locks
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be opened: {' '.join(str(error).split())}; expected HDF5: generate it again, or take another file"
-        ) from error
 
 
 def _read(array: Node, indices: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from opbench.data.dataset import SPLITS, Kind, Task
+from opbench.data.dataset import SCALES, SPLITS, Kind, Task
 from opbench.data.foreign import Foreign, Part
 from opbench.data.generation import Report, file, make
 from opbench.data.recipe import Plan, Recipe, datasets, load_recipe, plan
@@ -182,10 +182,20 @@ def _pair(spec: Spec, kind: str, states: Sequence[str], values: Mapping[str, np.
 class Problem:
     """A task of a dataset at one scale: everything that an evaluation needs to know of it before any data are there."""
 
-    recipe: Recipe | Foreign
+    source: Plan | Foreign
     task: Task
     scale: str
-    plan: Plan | None
+
+    @property
+    def recipe(self) -> Recipe | Foreign:
+        return self.source.recipe if isinstance(self.source, Plan) else self.source
+
+    @property
+    def plan(self) -> Plan:
+        """Raises ConfigError for data that others made."""
+        if isinstance(self.source, Foreign):
+            raise ConfigError(f"{self.name}: others made its data, and no equation comes with them; take a dataset of opbench's own")
+        return self.source
 
     @property
     def name(self) -> str:
@@ -193,37 +203,41 @@ class Problem:
 
     @property
     def splits(self) -> list[str]:
-        return [split for split in SPLITS if split in (self.plan.samples if self.plan else self.recipe.splits)]  # pyright: ignore
+        held = self.source.samples if isinstance(self.source, Plan) else self.source.splits
+        return [split for split in SPLITS if split in held]
 
     @property
     def times(self) -> tuple[float, ...] | None:
         """Of the stored frames; None where the problem is steady."""
-        if isinstance(self.recipe, Foreign):
-            return self.recipe.times.stored if self.recipe.times else None
-        assert self.plan is not None
-        return self.plan.times
+        if isinstance(self.source, Plan):
+            return self.source.times
+        return self.source.times.stored if self.source.times else None
 
-    @cached_property
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        """The times that one prediction spans, that of what is given first; None where the problem is steady."""
+        times = self.times
+        return times and {"step": times[:2], "final": (times[0], times[-1])}.get(self.task.kind, times)
+
+    @property
     def data_fingerprint(self) -> str:
         """Equal exactly where all data are."""
-        return (self.plan or self.recipe).fingerprint  # pyright: ignore
+        return self.source.fingerprint
 
     @cached_property
     def spec(self) -> Spec:
         """What a model is given and asked, on the training grid; known before any data are there."""
-        if isinstance(self.recipe, Foreign):
-            return _spec_of_foreign(self.recipe, self.task.kind)
-        assert self.plan is not None
-        return _spec(self.plan, self.task.kind)
+        if isinstance(self.source, Foreign):
+            return _spec_of_foreign(self.source, self.task.kind)
+        return _spec(self.source, self.task.kind)
 
     def split(self, name: str, root: str | Path | None = None, device: str = "cpu", report: Report | None = None) -> Split:
         """One split, generated where it is missing. Raises UnknownName for a split that the dataset lacks."""
         known(f"split of {self.recipe.name}", name, self.splits)
-        if isinstance(self.recipe, Foreign):
-            return ForeignSplit(self.recipe, name, self.task.kind)
-        assert self.plan is not None
-        made = make(self.plan, root, device, report)
-        return StoredSplit(file(made, self.plan, name), self.task.kind, self.spec)
+        if isinstance(self.source, Foreign):
+            return ForeignSplit(self.source, name, self.task.kind)
+        made = make(self.source, root, device, report)
+        return StoredSplit(file(made, self.source, name), self.task.kind, self.spec)
 
 
 def problem(task: str, scale: str = "mini", *, samples: int | None = None, grid: int | None = None, seed: int | None = None) -> Problem:
@@ -244,9 +258,9 @@ def problem(task: str, scale: str = "mini", *, samples: int | None = None, grid:
     if isinstance(recipe, Foreign):
         if (samples, grid, seed) != (None, None, None):
             raise ConfigError(f"{recipe.name}: its files are fixed; leave samples, grid and data seed out")
-        known(f"scale of {recipe.name}", scale, ("mini", "full"))  # there is one, whichever is asked for
-        return Problem(recipe, chosen, "full", None)
-    return Problem(recipe, chosen, scale, plan(recipe, scale, samples, grid, seed))
+        known(f"scale of {recipe.name}", scale, SCALES)  # there is one, whichever is asked for
+        return Problem(recipe, chosen, "full")
+    return Problem(plan(recipe, scale, samples, grid, seed), chosen, scale)
 
 
 def load(task: str = "burgers_1d", split: str = "train", *, scale: str = "mini", root: str | Path | None = None, **changes: Any) -> Split:

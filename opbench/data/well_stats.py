@@ -7,8 +7,8 @@ import numpy as np
 
 from opbench.atomic import write_bytes
 from opbench.data.layout import FIELD_GROUPS, Node
-from opbench.data.store import opened
 from opbench.errors import DataError
+from opbench.readers import opened
 
 BLOCK = 1 << 18  # values held at once
 

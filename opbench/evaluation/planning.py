@@ -16,7 +16,7 @@ from opbench.config import canonical, fingerprint, typed, validate
 from opbench.data.generation import Report
 from opbench.data.task import Problem, Split, problem
 from opbench.errors import ConfigError, ModelError, OpbenchError
-from opbench.evaluation.build import Plain, build_model
+from opbench.evaluation.build import build_model
 from opbench.evaluation.finetune import Finetuning
 from opbench.evaluation.source import files, source_sha256
 from opbench.find import find, known
@@ -105,7 +105,7 @@ def planned(
         "training": canonical(training),
         "seed": seed,
     }
-    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about, files(_author(operator)))
+    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about, files(operator.written))
 
 
 def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -207,15 +207,10 @@ def _about_model(operator: OperatorModel, label: str) -> dict[str, Any]:
     return {
         "model": label,
         "settings": canonical(operator.config),
-        "source_sha256": source_sha256(_author(operator)),
+        "source_sha256": source_sha256(operator.written),
         "provenance": operator.provenance(),
         "parameters": sum(p.numel() * (2 if p.is_complex() else 1) for p in operator.parameters() if p.requires_grad),
     }
-
-
-def _author(operator: OperatorModel) -> type:
-    """The class that somebody wrote."""
-    return type(operator.net) if isinstance(operator, Plain) else type(operator)
 
 
 def _command(

@@ -13,9 +13,9 @@ from opbench.leaderboard.words import aligned
 from opbench.markdown import escaped, plain_table
 from opbench.pictures import COLOURS, TEXT, WORDS, legible
 from opbench.records.record import Record, decided
+from opbench.statistics import MIN_SEEDS
 
 SPLIT = "test"
-SPREAD_FROM = 3  # seeds
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Curve:
 
     def spread(self, labels: int | None) -> float:
         errors = self.errors[labels]
-        return statistics.stdev(errors) if len(errors) >= SPREAD_FROM else 0.0
+        return statistics.stdev(errors) if len(errors) >= MIN_SEEDS else 0.0
 
 
 def curves(board: Board) -> list[Curve]:

@@ -176,7 +176,7 @@ def _section(board: Board, place: str, colours: Mapping[str, int]) -> Markup:
     return element(
         "section",
         element("h2", board.dataset, " ", element("small", _kind(board)), id=f"{place}-name"),
-        element("p", f"{state(board)}{'' if _mixed(board) else f'; all on {_machine(board.records[0])}'}.", class_="soft"),
+        element("p", f"{state(board)}{'' if _mixed(board) else f'; all on {board.records[0].machine.words}'}.", class_="soft"),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{board.task} on {board.device}"),
         figures(groups, colours),
         class_="board",
@@ -198,7 +198,7 @@ def _columns(board: Board, groups: Sequence[Runs]) -> list[Column]:
         if any(r.badge for r in board.records)
         else []
     )
-    machines = [("machine", WORDS, [_words(element("small", _machine(runs[0]))) for runs in groups])] if _mixed(board) else []
+    machines = [("machine", WORDS, [_words(element("small", runs[0].machine.words)) for runs in groups])] if _mixed(board) else []
     return [
         ("loss", WORDS, [_words(loss(runs[0])) for runs in groups]),
         *scores[:1],
@@ -240,10 +240,6 @@ def _head(metric: str, split: str) -> dict[str, Any]:
 
 def _is_shown(metric: str, split: str) -> bool:
     return metric == METRIC and split in SHOWN
-
-
-def _machine(record: Record) -> str:
-    return f"{record.machine.name}, {record.machine.threads} thread{'s' if record.machine.threads > 1 else ''}"
 
 
 def _seeds(runs: Runs) -> Markup:
@@ -351,7 +347,7 @@ def _details(runs: Runs) -> Markup:
         "solver matched": _solver(first),
         "track": f"{first.track}: {TRACKS[first.track]}",
         "verified": "; ".join(f"seed {r.seed}: {r.badge}" for r in runs if r.badge),
-        "machine": f"{first.machine.device}, {_machine(first)}{', TF32' if first.machine.tf32 else ''}",
+        "machine": f"{first.machine.words}{', TF32' if first.machine.tf32 else ''}",
         "date": newest.date[:19],
         "opbench": f"{newest.opbench}, commit {(newest.commit or 'unknown')[:12]}{', with uncommitted changes' if newest.dirty else ''}",
         "versions": _pairs({key: version for key, version in newest.versions.items() if version}),

@@ -67,7 +67,7 @@ def _figure(board: Board, machine: Machine, runs: Sequence[tuple[str, Record]], 
         _draw(axis, panel, runs, ladder)
         if place % 2 == 0:
             axis.set_ylabel("mean relative L2 error, test")
-    figure.suptitle(f"{board.task}, {board.scale}: error against cost, on {machine.device} ({machine.name}, {machine.threads} threads)")
+    figure.suptitle(f"{board.task}, {board.scale}: error against cost, on {machine.words}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
     noisy = any(run.cost and run.cost.noisy for _, run in runs) or (ladder is not None and ladder.noisy)

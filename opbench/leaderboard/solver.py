@@ -9,7 +9,7 @@ from opbench.leaderboard.table import Board, mean, middle, name
 from opbench.leaderboard.words import plain, rate, seconds
 from opbench.markdown import escaped, plain_table
 from opbench.records.ladder import Ladder, Rung
-from opbench.records.record import Machine, Record, Way
+from opbench.records.record import Record, Way
 
 FILE = "solver.md"
 WAYS: dict[Way, str] = {"alone": "One sample alone", "batched": "In full batches"}
@@ -62,7 +62,7 @@ def _short(pairs: Sequence[tuple[Board, Ladder]]) -> str:
         "are faster than the solver that errs no more where one sample is asked for alone, by more than a tenth, and "
         f"{counts['batched']} in full batches. A network that errs less than every rung is set beside none."
     )
-    return "\n".join([f"## In short: {escaped(_device(pairs[0][1].machine))}", "", said, "", *plain_table(SUMMARY, rows), ""])
+    return "\n".join([f"## In short: {escaped(pairs[0][1].machine.words)}", "", said, "", *plain_table(SUMMARY, rows), ""])
 
 
 def _simplest(board: Board) -> float:
@@ -75,14 +75,10 @@ def _matched(board: Board, ladder: Ladder) -> list[tuple[str, Record]]:
     return [(name(run), run) for runs in board.configurations if (run := middle(runs)) and run.machine == ladder.machine and run.matched]
 
 
-def _device(machine: Machine) -> str:
-    return f"{machine.device} ({machine.name}, {machine.threads} threads)"
-
-
 def section(board: Board, ladder: Ladder) -> str:
     """What one task's ladder says of its models on one machine."""
     runs = _matched(board, ladder)
-    lines = [f"## {escaped(board.heading)}", "", f"On {escaped(_device(ladder.machine))}, {_clock(ladder)}."]
+    lines = [f"## {escaped(board.heading)}", "", f"On {escaped(ladder.machine.words)}, {_clock(ladder)}."]
     for way, title in WAYS.items():
         rows = [_model_cells(title, run, way) for title, run in runs]
         lines += ["", f"### {title}", "", _said(runs, way), "", *plain_table(MODELS, rows)]

@@ -219,7 +219,7 @@ def _solver_cells(board: Board, ladder: Ladder, rung: Rung) -> dict[str, str]:
 
 
 def _device(board: Board, machine: Machine) -> str:
-    return f"{machine.device} ({machine.name}, {machine.threads} threads){board.mark(machine)}"
+    return f"{machine.words}{board.mark(machine)}"
 
 
 def middle(runs: Sequence[Record]) -> Record | None:

@@ -103,7 +103,6 @@ class Finer:
             raise ConfigError(f"{chosen.name}: its inputs are solved states, which cannot be drawn on a finer grid; leave loss.refine out")
         if settings.balance == "gradient":
             raise ConfigError("loss both: gradients balance at one prediction, and loss.refine makes two; take loss.balance=relobralo")
-        assert chosen.plan is not None
         self.plan, self.names = chosen.plan, [channel.field for channel in chosen.spec.inputs]
         self.grid = chosen.spec.grid.refine(settings.refine)
         residual = Residual(chosen, self.grid, device, norm=settings.norm, derivatives=settings.derivatives)

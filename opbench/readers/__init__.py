@@ -1,4 +1,4 @@
-"""Foreign files as tasks: the format of one suite a file, and nothing in a file is executed."""
+"""Other suites' files as arrays: one format a file, and nothing that a file holds is executed."""
 
 import re
 from abc import ABC, abstractmethod
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from opbench.errors import DataError
@@ -72,15 +73,23 @@ def reader_of(name: str) -> Reader:
     return found()
 
 
+def opened(path: Path) -> Any:
+    """An HDF5 file for reading; raises DataError."""
+    if not path.is_file():
+        raise DataError(f"{path}: {'is a folder; give a file' if path.is_dir() else 'no such file; generate it first, or put it there'}")
+    try:
+        return h5py.File(path, "r", locking="best-effort")  # some network file systems have no locks
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be opened: {' '.join(str(error).split())}; expected HDF5: generate it again, or take another file"
+        ) from error
+
+
 @contextmanager
 def hdf5(path: Path) -> Iterator[Any]:
-    """An HDF5 file for reading; raises DataError for one that is missing, damaged, or lacks what its format asks for."""
-    import h5py  # GPU images lack it at times, and what reads no HDF5 works without
-
-    if not path.is_file():
-        raise DataError(f"{path}: {'is a folder; give a file' if path.is_dir() else 'no such file; put it there'}")
+    """As `opened`; raises DataError also for what a reader does not find in it."""
     try:
-        with h5py.File(path, "r", locking="best-effort") as file:
+        with opened(path) as file:
             yield file
     except DataError:
         raise

@@ -8,9 +8,9 @@ import numpy as np
 import yaml
 
 from opbench.errors import DataError
+from opbench.grid import AXES
 from opbench.readers import Contents, Reader, Selection, float32, hdf5, split_key
 
-AXES = ("x", "y", "z")
 VELOCITIES = {"Vx": "velocity_x", "Vy": "velocity_y", "Vz": "velocity_z"}
 
 

@@ -45,6 +45,10 @@ class Machine(Frozen):
         """Of device: cpu or cuda."""
         return self.device.partition(":")[0]
 
+    @property
+    def words(self) -> str:
+        return f"{self.device} ({self.name}, {self.threads} thread{'' if self.threads == 1 else 's'})"
+
 
 class Spread(Frozen):
     """Of timings repeated in one run: the median and the quartiles around it."""

@@ -43,24 +43,14 @@ class Residual(Strong):
         if reason := unfit(chosen):
             raise ConfigError(reason)
         assert isinstance(chosen.recipe, Recipe)
-        assert chosen.plan is not None
         posed = _posed(chosen, chosen.spec.grid if grid is None else grid, device)
         channels = [channel.field for channel in chosen.spec.inputs]
-        super().__init__(chosen.name, posed, channels, _levels(chosen), chosen.recipe.solving.order, dtype, norm, derivatives)
-
-
-def _levels(chosen: Problem) -> tuple[float, ...] | None:
-    """The times that one prediction of a task spans, that of what is given first."""
-    assert chosen.plan is not None
-    if (times := chosen.plan.times) is None:
-        return None
-    return {"step": times[:2], "final": (times[0], times[-1])}.get(chosen.task.kind, times)
+        super().__init__(chosen.name, posed, channels, chosen.levels, chosen.recipe.solving.order, dtype, norm, derivatives)
 
 
 def _posed(chosen: Problem, grid: Grid, device: str) -> Posed:
     """The problem of one training sample: what is not told to a model is the same in all of them."""
     assert isinstance(chosen.recipe, Recipe)
-    assert chosen.plan is not None
     given, fields = {}, {field.name for field in chosen.recipe.fields}
     for name, values in draw(chosen.plan, "train", range(1), grid).items():
         drawn = values[0] if name in fields else values  # what an end takes its part of is told from a row of samples by their axis

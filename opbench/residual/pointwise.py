@@ -42,7 +42,6 @@ class Pointwise:
 
     def __init__(self, chosen: Problem, residual: Residual):
         assert isinstance(chosen.recipe, Recipe)
-        assert chosen.plan is not None
         several = isinstance(residual.pde, SteadyPDE) and len(residual.unknowns) > 1
         if several or chosen.task.kind == "final":
             what = "steady equations of one unknown" if several else "tasks of neighbouring states"
@@ -51,9 +50,8 @@ class Pointwise:
         jumping = {name for name, law in laws(chosen.plan, "train").items() if law.jumps}
         self.degrees = {field.name: 0 if field.name in jumping else DEGREE for field in chosen.recipe.fields}
         self.matrix: Tensor | None = None
-        if chosen.plan.times is not None:
-            intervals = 1 if chosen.task.kind == "step" else len(chosen.plan.times) - 1
-            self.matrix = means(intervals).to(residual.posed.device, residual.dtype)
+        if levels := chosen.levels:
+            self.matrix = means(len(levels) - 1).to(residual.posed.device, residual.dtype)
         self._require_local(chosen.name)
 
     def at(self, network: Network, given: Tensor, points: Tensor) -> "AtPoints":

@@ -1,1 +1,1 @@
-"""Records of other people: `reproduce` asks whether they are true, `rescoring` scores them anew, `submit` packs them."""
+"""Records after their run: `reproduce` asks whether one is true, `rescoring` scores it by today's metrics, `submit` packs it for others."""

@@ -20,7 +20,6 @@ def test_timing_again_and_again(benchmark, what):
     grid = chosen.spec.grid
     network = Normalized(build_model("fast_fno", chosen.spec, {})).eval()
     given, coords = torch.randn(16, 1, *grid.shape), coordinates(grid)
-    assert chosen.plan is not None
     posed, _ = pose(chosen.plan.recipe.pde, grid, {"velocity": given[:, 0].numpy(), "viscosity": 0.01}, None, "cpu")
     work = {"model": lambda: network(given, coords), "solver": lambda: compute(posed, chosen.plan.times, 1e-2)}[what]
     found = []

@@ -52,7 +52,7 @@ def _stacked(path: Path, chosen: Problem, split: Split, samples: int) -> Tensor:
 def _read(path: Path, fields: list[str], expected: tuple[int, ...], chosen: Problem) -> list[np.ndarray]:
     """The arrays of those names; what else the file has is not looked at."""
     try:
-        with np.load(path, allow_pickle=False) if path.suffix.lower() == ".npz" else h5py.File(path, "r") as file:
+        with np.load(path, allow_pickle=False) if path.suffix.lower() == ".npz" else h5py.File(path, "r", locking="best-effort") as file:
             there: dict[str, Any] = {name: entry for name in fields if hasattr(entry := file.get(name), "dtype")}
             if missing := [name for name in fields if name not in there]:
                 found = f"expected an array named {', '.join(missing)}, found {', '.join(file) or 'none'}"

@@ -6,7 +6,7 @@ import pytest
 
 from opbench.data.task import load
 from opbench.errors import DataError
-from opbench.evaluation.foreign import score
+from opbench.evaluation.predictions import score
 from opbench.metrics import metrics
 
 TASK = "darcy_neuralop"
