@@ -15,7 +15,8 @@ from opbench.errors import ConfigError, DataError
 from opbench.find import known
 
 T = TypeVar("T")
-Name = Annotated[str, Field(max_length=50, pattern=r"^\w[\w.+ -]*$")]  # a file's below a folder, no path out of it, and no markup
+LONGEST = 50  # signs of a name
+Name = Annotated[str, Field(max_length=LONGEST, pattern=r"^\w[\w.+ -]*$")]  # a file's below a folder, no path out of it, and no markup
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TAKEN = {"readme", "solver", "index"}  # names of the leaderboards' own pages, which a dataset's table would stand in the place of
 LARGEST = 1 << 26  # bytes of a JSON file that is read; a record of 10,000 samples has a tenth

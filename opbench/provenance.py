@@ -1,6 +1,7 @@
 """Where a result comes from: versions, commit, machine."""
 
 import hashlib
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -33,6 +34,11 @@ def sha256(path: Path) -> str:
     """A file's sha256, 64 hexadecimal digits."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def total_memory() -> int:
+    """Bytes that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def versions() -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """Commands about data and the solver that makes them."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 
 from opbench.cli import _shared as shared
 from opbench.cli._shared import DATASET, Name, bars, dataset_names, opbench
+from opbench.config import printable
 from opbench.errors import OpbenchError
 from opbench.find import known, names, summary
 
@@ -106,6 +108,7 @@ def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every N-th point of each axis.")
 @click.option("--every-time", type=click.IntRange(1), default=1, show_default=True, help="Take every N-th frame.")
 @click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="The budget of every model.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the recipe. [default: beside the data]")
 def import_(path: Path, **options: Any) -> None:
     """Make a dataset of files of PDEBench or The Well.
 
@@ -116,8 +119,8 @@ def import_(path: Path, **options: Any) -> None:
 
     recipe, left_out = import_files(path, **options)
     for line in left_out:
-        click.echo(f"left out: {line}")
-    click.echo(f"written: {recipe}\nnext:    opbench evaluate --model fno --task {recipe}")
+        click.echo(f"left out: {printable(line)}")
+    click.echo(f"written: {recipe}\nnext:    opbench evaluate --model fno --task {shlex.quote(str(recipe))}")
 
 
 @opbench.command()

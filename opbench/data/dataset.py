@@ -1,11 +1,11 @@
 """What every dataset says of itself, whoever made it: its domain, its tasks and the budget of each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from opbench.config import Frozen, Name
+from opbench.config import TAKEN, Frozen, Name
 from opbench.grid import Grid
 
 SPLITS = ("train", "valid", "test", "ood", "finer")
@@ -45,12 +45,31 @@ class Domain(Frozen):
         return Grid(self.axes, points, self.lower, self.upper, self.periodic)
 
 
-class Common(Frozen):
+class Named(Frozen):
+    name: Name
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name.casefold() in TAKEN:
+            raise ValueError(f"'{name}' is the leaderboards' own page; rename the recipe")
+        return name
+
+
+class Common(Named):
     """What every dataset says: `source` names the published benchmark and what had to be chosen."""
 
-    name: Name
     version: Count
     summary: str
     source: str
     domain: Domain
     tasks: tuple[Task, ...] = Field(min_length=1)
+
+    def task_faults(self, scales: Iterable[str], fits: Callable[[Kind], str]) -> Iterator[str]:
+        """What is wrong with the tasks of a dataset that has these scales; fits: why a kind does not, or an empty string."""
+        for task in self.tasks:
+            yield from task.budget_faults(scales)
+            if [t.kind for t in self.tasks].count(task.kind) > 1:
+                yield f"tasks: '{task.kind}' is declared more than once"
+            if why := fits(task.kind):
+                yield f"tasks: '{task.kind}' does not fit {why}"

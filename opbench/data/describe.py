@@ -91,8 +91,9 @@ def measured(recipe: AnyRecipe) -> dict[str, Any]:
 
 
 def _domain(recipe: AnyRecipe) -> str:
-    domain = recipe.domain
-    return ", ".join(f"{axis} from {low:g} to {high:g} m" for axis, low, high in zip(domain.axes, domain.lower, domain.upper, strict=True))
+    domain, unit = recipe.domain, "" if isinstance(recipe, Foreign) else " m"
+    ends = zip(domain.axes, domain.lower, domain.upper, strict=True)
+    return ", ".join(f"{axis} from {low:g} to {high:g}{unit}" for axis, low, high in ends)
 
 
 def _boundary(recipe: Recipe) -> Iterator[str]:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
@@ -70,6 +70,11 @@ class Foreign(Common):
     splits: dict[SplitName, Parts]
     _folder: Path = PrivateAttr(default_factory=Path)
 
+    def placed(self, folder: Path) -> "Foreign":
+        """Itself, with the folder that its files' names are from."""
+        self._folder = folder
+        return self
+
     def path(self, part: Part) -> Path:
         """Where a part's file lies: beside the recipe."""
         return self._folder / part.file
@@ -93,8 +98,10 @@ class Foreign(Common):
     def fingerprint(self) -> str:
         """Equal exactly where all data are."""
         content = self.model_dump(mode="json", include={"name", "version", "given", "asked", "domain", "splits"})
-        own = self.model_dump(mode="json", include={"times", "every"}, exclude_defaults=True)
-        return fingerprint(content | own | ({} if self.reader == "tensors" else {"reader": self.reader}))
+        own: dict[str, Any] = self.model_dump(mode="json", include={"times", "every"}, exclude_defaults=True)
+        if self.reader != "tensors":
+            own |= {"reader": self.reader, "order": [*self.asked, *self.given]}  # of the channels, which a mapping's keys do not tell
+        return fingerprint(content | own)
 
     @model_validator(mode="after")
     def _fits_together(self):
@@ -107,15 +114,23 @@ class Foreign(Common):
         return self
 
     def _faults(self) -> Iterator[str]:
-        for task in self.tasks:
-            yield from task.budget_faults(["full"])
-            if (task.kind == "static") != (self.times is None):
-                yield f"tasks: '{task.kind}' does not fit data {'without' if self.times is None else 'with'} times"
+        unfit = f"data {'without' if self.times is None else 'with'} times"
+        yield from self.task_faults(["full"], lambda kind: unfit if (kind == "static") != (self.times is None) else "")
         if self.times is None and not self.given:
             yield "given: name what the solution is of"
+        if both := sorted(set(self.given.values()) & set(self.asked.values())):
+            yield f"given: {both[0]} is asked too"
         yield from (f"given.{name}: is asked too" for name in self.given if name in self.asked)
+        dimensions = {"sample", "time"}
+        taken = [name for name in self.domain.axes if name in dimensions]
+        taken += [name for name in (*self.asked, *self.given) if name in dimensions | set(self.domain.axes)]
+        yield from (f"'{name}' names a dimension of the arrays; give another name" for name in taken)
         yield from (f"splits: {split} is required" for split in REQUIRED if split not in self.splits)
         for split in self.splits:
+            try:
+                self.grid(split)
+            except OpbenchError as error:
+                yield f"domain: {error}"
             parts = self.parts(split)
             yield from (f"splits.{split}: first must be below last" for part in parts if part.first >= part.last)
             if len({part.points for part in parts}) != 1 or len(parts[0].points) != len(self.domain.axes):

@@ -28,7 +28,7 @@ from opbench.data.samples import STEPS, draw, error_floor, laws, solve_block, st
 from opbench.data.store import Stored, write
 from opbench.data.well_stats import write_stats
 from opbench.errors import ConfigError, DataError, OpbenchError
-from opbench.provenance import commit, resolve_device, versions
+from opbench.provenance import commit, resolve_device, total_memory, versions
 from opbench.threads import one_thread
 from opbench.version import __version__
 from opbench.workers import cores, processes
@@ -104,10 +104,9 @@ def complete(folder: Path) -> bool:
 def require_memory(chosen: Plan) -> None:
     """Refuse a block whose solution alone is larger than this machine's memory, before anything of that size is made."""
     block = 8 * _frames(chosen) * math.prod(chosen.solve_grid.shape) * chosen.recipe.solving.block
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if block > memory:
+    if block > (whole := total_memory()):
         raise DataError(
-            f"{chosen.recipe.name}: a block's solution takes {block / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f}; lower the "
+            f"{chosen.recipe.name}: a block's solution takes {block / 1e9:,.1f} GB, and this machine has {whole / 1e9:,.1f}; lower the "
             "points, refine, frames or block"
         )
 

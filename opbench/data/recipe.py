@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from opbench.boundary import Condition, conditions, named, resolve
-from opbench.config import TAKEN, Frozen, fingerprint, load_toml
+from opbench.config import Frozen, fingerprint, load_toml
 from opbench.data.dataset import REQUIRED, SCALES, Common, Count, SplitName
 from opbench.data.foreign import Foreign
 from opbench.errors import ConfigError, OpbenchError
@@ -135,12 +135,8 @@ class Recipe(Common):
         for name in self.ood:
             if name not in [field.name for field in self.unknowns] and not (name in self.given and self.given[name].random):
                 yield f"ood.{name}: does not vary in training, so no model is told of it; shift something that does"
-        for task in self.tasks:
-            yield from task.budget_faults(self.scales)
-            if [t.kind for t in self.tasks].count(task.kind) > 1:
-                yield f"tasks: '{task.kind}' is declared more than once"
-            if (task.kind == "static") == self.evolves:
-                yield f"tasks: '{task.kind}' does not fit {self.equation}, which {'evolves' if self.evolves else 'is steady'}"
+        unfit = f"{self.equation}, which {'evolves' if self.evolves else 'is steady'}"
+        yield from self.task_faults(self.scales, lambda kind: unfit if (kind == "static") == self.evolves else "")
 
     def _scale_faults(self, place: str, scale: Scale) -> Iterator[str]:
         if len(scale.points) != len(self.domain.axes):
@@ -183,11 +179,7 @@ def load_recipe(dataset: str) -> AnyRecipe:
         foreign = "reader" in tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         foreign = False  # load_toml tells what is wrong
-    recipe = load_toml(path, Foreign if foreign else Recipe)
-    if isinstance(recipe, Foreign):
-        recipe._folder = path.parent
-    if recipe.name.casefold() in TAKEN:
-        raise ConfigError(f"{path}: name: '{recipe.name}' is the leaderboards' own page; rename the recipe")
+    recipe = load_toml(path, Foreign).placed(path.parent) if foreign else load_toml(path, Recipe)
     if recipe.name != path.stem:
         raise ConfigError(f"{path}: name: expected '{path.stem}', the file's own name, got '{recipe.name}'")
     return recipe

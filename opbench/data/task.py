@@ -1,9 +1,10 @@
 """A dataset's files as a task: what a model is given and what is asked of it, channel by channel."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,11 +23,13 @@ from opbench.errors import ConfigError, DataError, UnknownName
 from opbench.find import known
 from opbench.grid import Grid
 from opbench.model import Channel, Samples, Spec, coordinates
-from opbench.provenance import sha256
+from opbench.provenance import sha256, total_memory
 from opbench.readers import Selection, reader_of
 
 if TYPE_CHECKING:
     import xarray
+
+COPIES = 3  # of a split of others' arrays, while its samples are taken from them
 
 
 class Split(Dataset, ABC):
@@ -106,6 +109,9 @@ class ForeignSplit(Split):
         self.states = list(recipe.asked)
         self.stored_times = recipe.times.stored if recipe.times else None
         self.times = self.stored_times[1:] if self.stored_times and kind == "step" else ()
+        _require_memory(recipe, split)
+        for part in recipe.parts(split):
+            _require_unchanged(recipe, part)
         parts = [_read_part(recipe, part) for part in recipe.parts(split)]
         self.fields = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
@@ -129,21 +135,53 @@ class ForeignSplit(Split):
         return xarray.Dataset({name: (dims[name][: v.ndim], v.numpy()) for name, v in self.fields.items()}, coords=coords)
 
 
+def first_samples(recipe: Foreign) -> None:
+    """Read one sample of every file, as a dataset would; raises DataError where it could not."""
+    for split in recipe.splits:
+        for part in recipe.parts(split):
+            _read_part(recipe, part.model_copy(update={"last": part.first + 1}))
+
+
 def _read_part(recipe: Foreign, part: Part) -> dict[str, np.ndarray]:
-    """The fields of a part's samples; raises DataError where the file is not the one that the recipe was made for."""
+    """The fields of a part's samples; raises DataError where its file has other arrays than the recipe says."""
     path, reader = recipe.path(part), reader_of(recipe.reader)
-    rows = slice(part.first, part.last)
-    frames = None if recipe.times is None else slice(None, recipe.times.every * recipe.times.frames, recipe.times.every)
-    arrays = reader.read(path, list(recipe.given.values()), Selection(rows, None, recipe.every))
-    states = reader.read(path, list(recipe.asked.values()), Selection(rows, frames, recipe.every))
-    if sha256(path) != part.sha256:
-        raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
-    steady = (part.samples, *part.points)
-    moving = steady if recipe.times is None else (part.samples, recipe.times.frames, *part.points)
-    for key, array in (arrays | states).items():
-        if array.shape not in ((moving,) if key in states else (steady, (part.samples,))):
-            raise DataError(f"{path}: '{key}' is {array.shape}; {recipe.name} expects {moving if key in states else steady}")
-    return {name: (states if name in recipe.asked else arrays)[key] for name, key in (recipe.given | recipe.asked).items()}
+    rows, steady = slice(part.first, part.last), (part.samples, *part.points)
+    frames, moving = None, steady
+    if recipe.times is not None:
+        frames = slice(None, recipe.times.every * recipe.times.frames, recipe.times.every)
+        moving = (part.samples, recipe.times.frames, *part.points)
+    fields: dict[str, np.ndarray] = {}
+    for wanted, times, shapes in ((recipe.given, None, (steady, (part.samples,))), (recipe.asked, frames, (moving,))):
+        arrays = reader.read(path, list(wanted.values()), Selection(rows, times, recipe.every))
+        for name, key in wanted.items():
+            if arrays[key].shape not in shapes:
+                got = f"'{key}' is {arrays[key].shape}; {recipe.name} expects {shapes[0]}"
+                raise DataError(f"{path}: {got}: mend samples, points or frames of the recipe")
+            fields[name] = arrays[key]
+    return fields
+
+
+def _require_memory(recipe: Foreign, split: str) -> None:
+    """Refuse a split that is larger than this machine's memory, before it is read."""
+    frames = recipe.times.frames if recipe.times else 1
+    size = COPIES * 4 * recipe.samples(split) * frames * math.prod(recipe.grid(split).shape) * len(recipe.asked)
+    if size > (whole := total_memory()):
+        needs = f"{split} takes {size / 1e9:,.1f} GB while it is read, and this machine has {whole / 1e9:,.1f}"
+        raise DataError(f"{recipe.name}: {needs}; take fewer samples, points (every) or frames")
+
+
+def _require_unchanged(recipe: Foreign, part: Part) -> None:
+    path = recipe.path(part)
+    if path.is_file():  # the reader tells what is wrong with others
+        about = path.stat()
+        if _sha256_of(path, about.st_size, about.st_mtime_ns) != part.sha256:
+            raise DataError(f"{path}: is not the file that {recipe.name} was made for (sha256 differs); restore it")
+
+
+@cache
+def _sha256_of(path: Path, size: int, changed: int) -> str:
+    """Of a file of that size and time: every split of an evaluation and its baselines asks."""
+    return sha256(path)
 
 
 def _spec_of_foreign(recipe: Foreign, kind: str) -> Spec:

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,12 @@ import numpy as np
 from opbench.errors import DataError
 from opbench.find import find
 
-KEY = re.compile(r"(?P<place>[^\[\]]+)(\[(?P<component>\d+(,\d+)*)\])?")
+KEY = re.compile(r"(?P<place>.+?)(\[(?P<component>\d+(,\d+)*)\])?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The part of arrays that is read: which samples, which frames (None: the arrays have no axis of time), every how manieth point."""
+    """The part of arrays that is read: which samples, which frames (None: the arrays have no axis of time), every N-th point."""
 
     samples: slice = field(default_factory=lambda: slice(None))
     times: slice | None = None
@@ -39,6 +39,7 @@ class Contents:
     (sample,), with the one value that all samples of the file have, or None.
     coordinates: by axis, in the arrays' order; times: of the frames, None for a steady problem; periodic: per axis.
     about: which problem of which suite. left_out: what no model can be told of it, and why.
+    Raises DataError for what is no grid.
     """
 
     samples: int
@@ -51,6 +52,16 @@ class Contents:
     about: str = ""
     left_out: tuple[str, ...] = ()
 
+    def __post_init__(self):
+        if not self.coordinates or len(self.coordinates) != len(self.periodic):
+            raise DataError("it has no axes of space, or names one twice; name each once")
+        rows = self.coordinates if self.times is None else {**self.coordinates, "time": self.times}
+        for name, values in rows.items():
+            if values.ndim != 1 or not len(values) or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+                raise DataError(f"expected a row of finite numbers as {name}, got shape {values.shape} of {values.dtype}; write one")
+        if not self.asked or self.samples < 1:
+            raise DataError("it holds nothing that could be asked, no samples or no field; take another file")
+
 
 class Reader(ABC):
     """Arrays of another suite's files."""
@@ -62,9 +73,27 @@ class Reader(ABC):
         Raises DataError for a file that is missing or of another kind, lacks a key, or has values that are not finite real numbers.
         """
 
+    @abstractmethod
     def look(self, path: Path) -> Contents:
         """What the file says of itself. Raises DataError where it is of another kind, or says too little."""
-        raise DataError(f"{path}: its format does not say what the arrays are; write a recipe as datasets/darcy_neuralop.toml is one")
+
+
+class HDF5Reader(Reader):
+    """A suite whose files are HDF5; `array` and `contents` may raise whatever comes of a file that is none, told in a line."""
+
+    @abstractmethod
+    def array(self, file: Any, key: str, chosen: Selection) -> np.ndarray: ...
+
+    @abstractmethod
+    def contents(self, file: Any) -> Contents: ...
+
+    def read(self, path: Path, keys: Sequence[str], chosen: Selection | None = None) -> dict[str, np.ndarray]:
+        with told(path), opened(path) as file:
+            return {key: float32(key, self.array(file, key, chosen or Selection())) for key in keys}
+
+    def look(self, path: Path) -> Contents:
+        with told(path), opened(path) as file:
+            return self.contents(file)
 
 
 def reader_of(name: str) -> Reader:
@@ -86,31 +115,72 @@ def opened(path: Path) -> Any:
 
 
 @contextmanager
-def hdf5(path: Path) -> Iterator[Any]:
-    """As `opened`; raises DataError also for what a reader does not find in it."""
+def told(path: Path) -> Iterator[None]:
+    """Raises DataError, in the file's name, for what a damaged, foreign or hostile one makes of a reader, which may be anything."""
     try:
-        with opened(path) as file:
-            yield file
-    except DataError:
-        raise
-    except (OSError, RuntimeError, MemoryError, LookupError, ValueError, TypeError, AttributeError) as error:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: takes more memory than there is; take fewer samples, points (every) or frames") from error
+    except Exception as error:
         words = " ".join(str(error).split())
-        raise DataError(f"{path}: not a file of this format ({type(error).__name__}: {words:.200}); take the reader of its own") from error
+        raise DataError(f"{path}: not a file of this format, or damaged ({type(error).__name__}: {words:.200})") from error
 
 
-def split_key(path: Path, key: str) -> tuple[str, tuple[int, ...]]:
+def own(file: Any, place: str) -> Any:
+    """The array at a place of the file itself: what lies in another file, no checksum of this one covers. Raises DataError."""
+    if place not in file or not isinstance(array := file[place], h5py.Dataset):
+        raise DataError(f"no array '{place}'; its own are {', '.join(sorted(file)[:9])}")
+    if array.is_virtual or array.external or array.file.filename != file.file.filename:
+        raise DataError(f"{place} lies in another file; copy it into this one")
+    return array
+
+
+def row(file: Any, place: str) -> np.ndarray:
+    """All of a small array."""
+    return np.asarray(own(file, place)[()])
+
+
+def text(value: Any) -> str:
+    """An attribute's, which may be bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def shared(what: str, rows: Iterable[np.ndarray]) -> np.ndarray:
+    """The times, or points of an axis, that all trajectories have. Raises DataError where they differ."""
+    first, *others = rows
+    if any(len(other) != len(first) or not np.allclose(other, first, rtol=1e-5) for other in others):
+        raise DataError(f"{what} of its trajectories differ; a task has the same for all")
+    return first
+
+
+def named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Keys by name. Raises DataError for two of one name."""
+    pairs = list(pairs)
+    if twice := sorted(name for name, count in _counts(pairs).items() if count > 1):
+        raise DataError(f"two of its fields would be called {twice[0]}; rename one")
+    return dict(pairs)
+
+
+def _counts(pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
+    names = [name for name, _ in pairs]
+    return {name: names.count(name) for name in names}
+
+
+def split_key(key: str) -> tuple[str, tuple[int, ...]]:
     """The array that a key names, and the component of it that a vector's or matrix' field is: "t1_fields/velocity[0]"."""
     if not (found := KEY.fullmatch(key)):
-        raise DataError(f"{path}: '{key}' names no array; write its place in the file, and of a vector the component, as velocity[0]")
+        raise DataError(f"'{key}' names no array; write its place in the file, and of a vector the component, as velocity[0]")
     return found["place"], tuple(map(int, (found["component"] or "").split(","))) if found["component"] else ()
 
 
-def float32(path: Path, key: str, array: np.ndarray) -> np.ndarray:
+def float32(key: str, array: np.ndarray) -> np.ndarray:
     """Truth values become 0 and 1; raises DataError for what is no finite real number."""
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{path}: {key} has type {array.dtype}, expected real numbers; convert it")
+        raise DataError(f"{key} has type {array.dtype}, expected real numbers; convert it")
     with np.errstate(over="ignore"):  # found below
-        values = array.astype(np.float32)
+        values = array.astype(np.float32, copy=False)
     if not np.all(np.isfinite(values)):
-        raise DataError(f"{path}: {key} has values that are not finite in float32; leave those samples out")
+        raise DataError(f"{key} has values that are not finite in float32; leave those samples out")
     return values

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from opbench.errors import DataError
-from opbench.readers import Reader, Selection, float32
+from opbench.readers import Contents, Reader, Selection, float32, told
 
 
 class Tensors(Reader):
@@ -28,7 +28,11 @@ class Tensors(Reader):
         except Exception as error:  # a damaged or hostile file may raise anything in a parser
             raise DataError(f"{path}: not a file of plain arrays by name ({type(error).__name__}); save it with numpy.savez") from error
         part = chosen or Selection()
-        return {key: float32(path, key, array[part.index(array.ndim)]) for key, array in arrays.items()}
+        with told(path):
+            return {key: float32(key, array[part.index(array.ndim)]) for key, array in arrays.items()}
+
+    def look(self, path: Path) -> Contents:
+        raise DataError(f"{path}: its format does not say what the arrays are; write a recipe as datasets/darcy_neuralop.toml is one")
 
 
 def _load_npz(stream: BinaryIO, keys: Sequence[str]) -> dict[str, np.ndarray]:
