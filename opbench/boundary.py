@@ -134,6 +134,11 @@ def conditions(resolved: Mapping[str, Mapping[str, Ends]]) -> Iterable[tuple[str
                 yield axis, unknown, end, condition
 
 
+def at_zero(grid: Grid) -> Boundary:
+    """Zero at all ends: what a steady equation has where nothing is said."""
+    return {axis: Dirichlet() for axis, wraps in zip(grid.axes, grid.periodic, strict=True) if not wraps}
+
+
 def homogeneous(condition: Any) -> bool:
     """Whether it is Dirichlet or Neumann with the number zero."""
     return isinstance(condition, (Dirichlet, Neumann)) and np.ndim(condition.value) == 0 and condition.value == 0.0

@@ -54,6 +54,11 @@ class Grid:
         return tuple(n if wraps else n - 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
 
     @cached_property
+    def plane(self) -> "Grid":
+        """Of the first two axes."""
+        return Grid(self.axes[:2], self.shape[:2], self.lower[:2], self.upper[:2], self.periodic[:2])
+
+    @cached_property
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring points, per axis."""
         return tuple((high - low) / m for low, high, m in zip(self.lower, self.upper, self.cells, strict=True))

@@ -60,10 +60,9 @@ class Scene:
         if self.grid.dims < 3:
             return self
         grid, middle = self.grid, self.grid.shape[2] // 2
-        plane = Grid(grid.axes[:2], grid.shape[:2], grid.lower[:2], grid.upper[:2], grid.periodic[:2])
         given, unknowns = ({field: values[..., middle] for field, values in fields.items()} for fields in (self.given, self.unknowns))
         title = f"{self.title}, at {grid.axes[2]} = {grid.coordinates()[2][middle]:.3g} m"
-        return replace(self, title=title, grid=plane, given=given, unknowns=unknowns)
+        return replace(self, title=title, grid=grid.plane, given=given, unknowns=unknowns)
 
 
 @dataclass(frozen=True)

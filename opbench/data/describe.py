@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from opbench.boundary import Dirichlet, Neumann, Outflow, resolve
+from opbench.boundary import Dirichlet, Neumann, Outflow, at_zero, resolve
 from opbench.data.dataset import Task
 from opbench.data.foreign import Foreign
 from opbench.data.recipe import AnyRecipe, Plan, Recipe, folder, plan
@@ -114,8 +114,7 @@ def _boundary(recipe: Recipe) -> Iterator[str]:
 def _default(recipe: Recipe):
     """What a steady equation has where a recipe says nothing."""
     grid = recipe.domain.grid(tuple(9 for _ in recipe.domain.axes))
-    ends = {axis: Dirichlet() for axis, wraps in zip(grid.axes, grid.periodic, strict=True) if not wraps}
-    return resolve(ends, grid, recipe.unknowns, recipe.equation)
+    return resolve(at_zero(grid), grid, recipe.unknowns, recipe.equation)
 
 
 def _condition(unknown: str, condition: Any) -> str:

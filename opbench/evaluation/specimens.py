@@ -131,7 +131,7 @@ def _flat(grid: Grid) -> tuple[Grid, int | None]:
     """The plane of a third axis that is kept, and its place there."""
     if grid.dims < 3:
         return grid, None
-    return Grid(grid.axes[:2], grid.shape[:2], grid.lower[:2], grid.upper[:2], grid.periodic[:2]), grid.shape[2] // 2
+    return grid.plane, grid.shape[2] // 2
 
 
 def _stride(values: int, shape: Sequence[int]) -> int:

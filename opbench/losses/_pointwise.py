@@ -43,8 +43,7 @@ class PointwiseLoss(PhysicsLoss):
     def require(self, model: OperatorModel) -> None:
         """Raises ModelError for a model whose answer at a point is no function of that point."""
         if reason := one_point_at_a_time(model):
-            name = getattr(model, "label", type(model).__name__.lower())
-            raise ModelError(f"{name}: {reason}; take --loss physics, or deeponet or multionet")
+            raise ModelError(f"{model.written.__name__.lower()}: {reason}; take --loss physics, or deeponet or multionet")
 
     def of_model(self, network: Network, batch: Samples) -> Tensor:
         """Mean over samples of the root of the squares of what the equation leaves and, where they are not built in, what ends miss."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from opbench.boundary import Boundary, Dirichlet, Ends, Outflow, evaluated, named, resolve
+from opbench.boundary import Boundary, Ends, Outflow, at_zero, evaluated, named, resolve
 from opbench.boundary import conditions as all_of
 from opbench.errors import OpbenchError
 from opbench.field import Field
@@ -83,7 +83,7 @@ def pose(
         raise OpbenchError(f"{name}: expected axes named {', '.join(AXES[: grid.dims])}, got {', '.join(grid.axes)}")
     evolves, unknowns = isinstance(pde, EvolutionPDE), pde.outputs_on(grid.axes)
     if boundary is None:
-        boundary = {} if evolves else {axis: Dirichlet() for axis, wraps in zip(grid.axes, grid.periodic, strict=True) if not wraps}
+        boundary = {} if evolves else at_zero(grid)
     conditions = resolve(boundary, grid, unknowns, name)
     guessed = not evolves and any(field.name in given for field in unknowns)
     fields = [*(unknowns if evolves or guessed else ()), *pde.inputs_on(grid.axes)]
