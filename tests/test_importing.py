@@ -137,7 +137,7 @@ def test_a_model_is_trained_on_it_from_the_command_line_and_its_record_verified(
     (record,) = Path("out/records/waves").glob("linear-*.json")
     done = runner.invoke(command, ["verify", str(record), "--task", "waves.toml"])
     assert done.exit_code == 0, done.output
-    assert "all" in done.output
+    assert "verified: all" in done.output
     assert runner.invoke(command, ["show", "waves.toml", "--out", "pictures"]).exit_code == 0
     assert {path.name for path in Path("pictures").iterdir()} == {"waves.png", "waves.gif"}
 

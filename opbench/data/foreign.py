@@ -58,7 +58,7 @@ class Foreign(Common):
     """A dataset that somebody else made, in files that `reader` reads.
 
     asked: the array of each unknown; given: of each field or number that a model is told beside the initial state, where there are times.
-    times: None for a steady problem. every: of the files' points along each axis, every how manieth is taken.
+    times: None for a steady problem. every: of the files' points along each axis, every N-th is taken.
     splits: which samples of which files.
     """
 

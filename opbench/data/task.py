@@ -29,7 +29,7 @@ from opbench.readers import Selection, reader_of
 if TYPE_CHECKING:
     import xarray
 
-COPIES = 3  # of a split of others' arrays, while its samples are taken from them
+COPIES = 3  # of a split of others' arrays at the least: as read, and its samples, given and asked
 
 
 class Split(Dataset, ABC):

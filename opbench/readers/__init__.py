@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -155,17 +156,10 @@ def shared(what: str, rows: Iterable[np.ndarray]) -> np.ndarray:
     return first
 
 
-def named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Keys by name. Raises DataError for two of one name."""
-    pairs = list(pairs)
-    if twice := sorted(name for name, count in _counts(pairs).items() if count > 1):
+def require_different(names: Iterable[str]) -> None:
+    """Raises DataError for two fields of one name, of which a mapping would keep the last."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"two of its fields would be called {twice[0]}; rename one")
-    return dict(pairs)
-
-
-def _counts(pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
-    names = [name for name, _ in pairs]
-    return {name: names.count(name) for name in names}
 
 
 def split_key(key: str) -> tuple[str, tuple[int, ...]]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from opbench.errors import DataError
-from opbench.readers import Contents, HDF5Reader, Selection, named, own, row, shared, split_key, text
+from opbench.readers import Contents, HDF5Reader, Selection, own, require_different, row, shared, split_key, text
 
 RANKS = {"t0_fields": 0, "t1_fields": 1, "t2_fields": 2}  # scalars, vectors, matrices
 
@@ -53,14 +53,15 @@ class TheWell(HDF5Reader):
         if not evolving or times.shape[1] < 2:
             raise DataError("nothing in it evolves; expected fields of two frames or more")
         constant = [(name, key) for name, key, evolves in fields if not evolves]
-        named([*evolving, *constant, *((name, key) for name, (key, _) in scalars.items())])
+        require_different([*(name for name, _, _ in fields), *scalars])
+        periodic = _periodic(file)
         return Contents(
             samples=int(file.attrs["n_trajectories"]),
             coordinates={axis: row(file, f"dimensions/{axis}") for axis in axes},
             times=shared("times", times),
-            periodic=tuple(axis in _periodic(file) for axis in axes),
-            asked=named(evolving),
-            given=named(constant),
+            periodic=tuple(axis in periodic for axis in axes),
+            asked=dict(evolving),
+            given=dict(constant),
             scalars=scalars,
             about=f"The Well's {text(file.attrs['dataset_name'])}",
             left_out=tuple(moving),
