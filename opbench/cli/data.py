@@ -12,7 +12,7 @@ from opbench.config import printable
 from opbench.errors import OpbenchError
 from opbench.find import known, names, summary
 
-READER = Name("reader", lambda: ["auto", "pdebench", "the_well"])
+READER = Name("reader", lambda: ["auto", *names("readers")])
 
 
 @opbench.command("list")
@@ -96,28 +96,24 @@ def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
 
 
 @opbench.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--name", help="Of the dataset. [default: the file's or folder's]")
-@click.option(
-    "--reader",
-    type=Name("reader", lambda: ["auto", "pdebench", "the_well"]),
-    default="auto",
-    show_default=True,
-    help="Whose format; auto: told by the file.",
-)
+@click.option("--reader", type=READER, default="auto", show_default=True, help="Whose format; auto: told by the file.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every N-th point of each axis.")
 @click.option("--every-time", type=click.IntRange(1), default=1, show_default=True, help="Take every N-th frame.")
 @click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="The budget of every model.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the recipe. [default: beside the data]")
-def import_(path: Path, **options: Any) -> None:
+def import_(paths: tuple[Path, ...], **options: Any) -> None:
     """Make a dataset of files of PDEBench or The Well.
 
-    PATH is a file of either, or the folder of a dataset of The Well, with data/train, data/valid and data/test. A recipe is written beside
-    it, to be read and changed. Of a single file the first tenth of the samples tests, the next validates, the rest trains.
+    PATHS are files of either, or the folder of a dataset of The Well, with data/train, data/valid and data/test. A recipe is written beside
+    them, to be read and changed. Of each file the first tenth of the samples tests, the next validates, the rest trains, and so of the
+    files where one of several has fewer than ten samples. A number that differs between files is told to models.
     """
     from opbench.data.importing import import_files
 
-    recipe, left_out = import_files(path, **options)
+    with bars() as show:
+        recipe, left_out = import_files(*paths, report=show, **options)
     for line in left_out:
         click.echo(f"left out: {printable(line)}")
     click.echo(f"written: {recipe}\nnext:    opbench evaluate --model fno --task {shlex.quote(str(recipe))}")

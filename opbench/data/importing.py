@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +24,38 @@ PART = 10  # a tenth tests, as in PDEBench, the next tenth validates
 SUFFIXES = (".hdf5", ".h5")
 BATCH = 20
 FEWEST = 4  # points of an axis
-Files = Mapping[str, Sequence[Path]]  # by split; under "" where one file holds them all
+Piece = tuple[str, Path, int, int]  # split, file, first, last
+Files = Mapping[str, Sequence[Path]]  # by split; under "" files whose samples are to be split
 
 
 def import_files(
     path: str | Path,
+    *others: str | Path,
     name: str | None = None,
     reader: str = "auto",
     every: int = 1,
     every_time: int = 1,
     epochs: int = 50,
     out: str | Path | None = None,
+    report: Callable[..., None] = lambda *_: None,
 ) -> tuple[Path, list[str]]:
-    """Write the recipe of a file of PDEBench, or of the folder of a dataset of The Well.
+    """Write the recipe of files of PDEBench or The Well, or of the folder of a dataset of The Well.
 
-    Returns the recipe's path, and what of the files no model can be told. Splits are those on disk; of a single file the first tenth of
-    the samples tests, the next validates, the rest trains.
-    name: of the dataset, by default that of the file or folder. reader: "auto" tells the two by what a file holds.
-    every, every_time: every N-th point and frame is taken. epochs: the budget of every model. out: folder, by default the data's own.
+    Returns the recipe's path, and what of the files no model can be told. A folder's splits are those on disk; of each file the first tenth
+    of the samples tests, the next validates, the rest trains, and so of the files where one of several has fewer than ten samples. A number
+    that differs between files is told to models.
+    name: of the dataset, by default that of the file or folder, required for several files. reader: "auto" tells the two by what a file
+    holds. every, every_time: every N-th point and frame is taken. epochs: the budget of every model. out: folder, by default the data's
+    own. report: called with what is done, how much of it, how much there is, and a note.
     Raises DataError for files that cannot be a dataset, ConfigError for a name or number that cannot be, or a recipe that is there already.
     """
-    path = Path(path)
     for option, number in (("every", every), ("every_time", every_time), ("epochs", epochs)):
         if number < 1:
             raise ConfigError(f"{option}: expected 1 or more, got {number}")
-    files = _files(path)
+    path = Path(path)
+    files = _files(path, list(map(Path, others)))
+    if others and name is None:
+        raise ConfigError(f"{1 + len(others)} files make one dataset; give it a --name")
     folder = Path(out) if out is not None else path if path.is_dir() else path.parent
     recipe = folder / f"{_name(path, name)}.toml"
     if recipe.exists():
@@ -60,15 +67,26 @@ def import_files(
     for file, other in looked.items():
         _check_grid(file, other, every)
         _check_alike(file, other, first, found)
-    text = _recipe(recipe, kind, files, looked, every, every_time, epochs)
+    sums = _sums(list(looked), report)
+    lines = [
+        f"name = {_toml(recipe.stem)}",
+        "version = 1",
+        *_head(kind, looked, _source(files, looked), every, every_time),
+        *_splits(recipe, _parts(files, looked), sums, [len(x[::every]) for x in found.coordinates.values()]),
+        *_tasks(("static",) if found.times is None else ("step", "trajectory"), epochs),
+    ]
+    text = "\n".join(lines) + "\n"
     first_samples(validate(Foreign, tomllib.loads(text), str(recipe)).placed(folder))
     write_bytes(recipe, text.encode())
     return recipe, sorted({line for found in looked.values() for line in found.left_out})
 
 
-def _files(path: Path) -> Files:
-    if path.is_file():
-        return {"": [path]}
+def _files(path: Path, others: Sequence[Path]) -> Files:
+    if others or path.is_file():
+        for file in (path, *others):
+            if not file.is_file():
+                raise DataError(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}; give one folder, or files")
+        return {"": sorted({path, *others})}
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder; give a file of PDEBench's, or the folder of a dataset of The Well")
     found = {split: sorted(p for p in (path / "data" / split).glob("*") if p.suffix in SUFFIXES) for split in REQUIRED}
@@ -136,39 +154,58 @@ def _check_alike(file: Path, found: Contents, first: Path, other: Contents) -> N
             raise DataError(f"{file}: its {axis} is not that of {first}; import them one by one")
 
 
-def _recipe(recipe: Path, reader: str, files: Files, looked: Mapping[Path, Contents], every: int, every_time: int, epochs: int) -> str:
+def _sums(files: Sequence[Path], report: Callable[..., None]) -> dict[Path, str]:
+    """Of each file; raises DataError for two that are one."""
+    sums: dict[Path, str] = {}
+    for done, file in enumerate(files):
+        report("checksums", done, len(files), f"{file.name}, {file.stat().st_size / 1e9:.1f} GB")
+        found = sha256(file)
+        if found in sums.values():
+            twin = next(other for other, sum in sums.items() if sum == found)
+            raise DataError(f"{file}: is the same as {twin}; give each file once")
+        sums[file] = found
+    report("checksums", len(files), len(files))
+    return sums
+
+
+def _head(reader: str, looked: Mapping[Path, Contents], source: str, every: int, every_time: int) -> Iterator[str]:
+    """What all files have in common."""
     one = next(iter(looked.values()))
     values = {key: {found.scalars[key][1] for found in looked.values()} for key in one.scalars}
     told = {key: place for key, (place, _) in one.scalars.items() if len(values[key]) > 1 or None in values[key]}
     fixed = [f"{key} = {value:g}" for key, (_, value) in one.scalars.items() if key not in told]
     ends = [_ends(x[::every], wraps) for x, wraps in zip(one.coordinates.values(), one.periodic, strict=True)]
     lower, upper = zip(*ends, strict=True)
-    splits = "the first tenth tests, the next validates" if "" in files else "splits as they are on disk"
-    lines = [
-        f"name = {_toml(recipe.stem)}",
-        "version = 1",
-        f"summary = {_toml(printable(', '.join([one.about, *fixed])))}",
-        f"source = {_toml('as its suite wrote it; ' + splits)}",
-        f"reader = {_toml(reader)}",
-        f"asked = {_table(one.asked)}",
-        *([f"given = {_table({**one.given, **told})}"] if one.given or told else []),
-        *([f"every = {every}"] if every > 1 else []),
-        *_times([found.times for found in looked.values()], every_time),
-        "",
-        "[domain]",
-        f"axes = {_toml(list(one.coordinates))}",
-        f"lower = {_toml(lower)}",
-        f"upper = {_toml(upper)}",
-        f"periodic = {_toml(one.periodic)}",
-    ]
-    points = [len(x[::every]) for x in one.coordinates.values()]
-    sums = {file: sha256(file) for file in looked}
-    for split, file, start, stop in _parts(files, looked):
-        lines += ["", f"[[splits.{split}]]", f"file = {_toml(_beside(recipe, file))}", f"sha256 = {_toml(sums[file])}"]
-        lines += [f"points = {_toml(points)}", f"first = {start}", f"last = {stop}"]
-    for kind in ("static",) if one.times is None else ("step", "trajectory"):
-        lines += ["", "[[tasks]]", f"kind = {_toml(kind)}", "version = 1", f"epochs = {{ full = {epochs} }}", f"batch_size = {BATCH}"]
-    return "\n".join(lines) + "\n"
+    about = one.about if len({found.about for found in looked.values()}) == 1 else f"{len(looked)} files as {one.about}"
+    yield f"summary = {_toml(printable(', '.join([about, *fixed])))}"
+    yield f"source = {_toml(source)}"
+    yield f"reader = {_toml(reader)}"
+    yield f"asked = {_table(one.asked)}"
+    if one.given or told:
+        yield f"given = {_table({**one.given, **told})}"
+    if every > 1:
+        yield f"every = {every}"
+    yield from _times([found.times for found in looked.values()], every_time)
+    yield "\n[domain]"
+    yield f"axes = {_toml(list(one.coordinates))}"
+    yield f"lower = {_toml(lower)}"
+    yield f"upper = {_toml(upper)}"
+    yield f"periodic = {_toml(one.periodic)}"
+
+
+def _splits(recipe: Path, parts: Iterable[Piece], sums: Mapping[Path, str], points: Sequence[int]) -> Iterator[str]:
+    for split, file, start, stop in parts:
+        yield f"\n[[splits.{split}]]"
+        yield f"file = {_toml(_beside(recipe, file))}"
+        yield f"sha256 = {_toml(sums[file])}"
+        yield f"points = {_toml(points)}"
+        yield f"first = {start}"
+        yield f"last = {stop}"
+
+
+def _tasks(kinds: Iterable[str], epochs: int) -> Iterator[str]:
+    for kind in kinds:
+        yield f'\n[[tasks]]\nkind = "{kind}"\nversion = 1\nepochs = {{ full = {epochs} }}\nbatch_size = {BATCH}'
 
 
 def _beside(recipe: Path, file: Path) -> str:
@@ -183,18 +220,36 @@ def _beside(recipe: Path, file: Path) -> str:
         raise DataError(f"{printable(str(file))}: its name is no UTF-8; rename it") from error
 
 
-def _parts(files: Files, looked: Mapping[Path, Contents]) -> Iterator[tuple[str, Path, int, int]]:
-    """(split, file, first, last)."""
+def _source(files: Files, looked: Mapping[Path, Contents]) -> str:
+    own = "splits as they are on disk"
+    if "" in files:
+        own = f"of the {'files' if _whole(files, looked) else 'samples of each file'} the first tenth tests, the next validates"
+    return f"as its suite wrote it; {own}"
+
+
+def _parts(files: Files, looked: Mapping[Path, Contents]) -> Iterator[Piece]:
     if "" not in files:
         yield from ((split, file, 0, looked[file].samples) for split, group in files.items() for file in group)
-        return
-    (file,) = files[""]
-    count = looked[file].samples
+    elif _whole(files, looked):
+        whole = files[""]
+        for split, start, stop in _tenths(whole[0].parent, len(whole), "files"):
+            yield from ((split, file, 0, looked[file].samples) for file in whole[start:stop])
+    else:
+        for file in files[""]:
+            yield from ((split, file, start, stop) for split, start, stop in _tenths(file, looked[file].samples, "samples"))
+
+
+def _whole(files: Files, looked: Mapping[Path, Contents]) -> bool:
+    """Whether files are split, of several that have few samples each, as PDEBench's incompressible flow."""
+    return len(files[""]) > 1 and min(looked[file].samples for file in files[""]) < PART
+
+
+def _tenths(place: Path, count: int, things: str) -> list[tuple[str, int, int]]:
+    """(split, first, last); raises DataError for fewer than three things."""
     tenth = max(1, count // PART)
     if count < 3:
-        raise DataError(f"{file}: has {count} of the samples that it takes to train, to validate and to test, one each at the least")
-    for split, start, stop in (("train", 2 * tenth, count), ("valid", tenth, 2 * tenth), ("test", 0, tenth)):
-        yield split, file, start, stop
+        raise DataError(f"{place}: has {count} of the {things} that it takes to train, to validate and to test, one each at the least")
+    return [("train", 2 * tenth, count), ("valid", tenth, 2 * tenth), ("test", 0, tenth)]
 
 
 def _times(rows: Iterable[np.ndarray | None], every: int) -> list[str]:
