@@ -11,7 +11,7 @@ from opbench.errors import ConfigError
 from opbench.evaluation.evaluate import OUT, evaluate
 from opbench.evaluation.planning import planned
 from opbench.leaderboard.rolled import ROLL_OUT, ROLLED, rolled_cell
-from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, key, mean, middle, saturated, spent, values
+from opbench.leaderboard.table import METRIC, cost_cells, diverged, errors, is_plain, key, mean, middle, saturated, values
 from opbench.leaderboard.table import name as with_settings
 from opbench.leaderboard.words import aligned, probability, spread
 from opbench.records.record import Record
@@ -133,7 +133,7 @@ def _row(held: Contest, name: str, runs: Runs) -> tuple[str, ...]:
         "" if found is None else f"{found.interval.lower:.3g} to {found.interval.upper:.3g}",
         "" if found is None else probability(found.p_value).removeprefix("= "),
         f"{runs[0].parameters:,}",
-        f"{numbers.median(map(spent, runs)):.3g} s",
+        f"{numbers.median(run.training_seconds for run in runs):.3g} s",
         *(cells[head] for head in COSTS),
     )
 

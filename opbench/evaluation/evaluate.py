@@ -76,7 +76,7 @@ def evaluate(
         outcome = train(network, run.objective, train_samples, valid_samples, run.training, seed, run.identity, place.folder, progress)
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
         asked = splits["test"].samples().to(run.place), splits["test"].pairs
-        second = None if run.second is None else finetuned_scores(network, *asked, *run.second, seed)
+        second = None if run.second is None else finetuned_scores(network, *asked, run.second, seed)
         about = run.about | about_files(run.chosen, splits) | _about_outcome(outcome) | scored
         record = Record(**about, tuned=tuned, finetuned=second, machine=Machine(**machine(run.place)), weights_sha256=sha256(place.weights))
         kept = kept_beside(record, network, splits["test"], run)
@@ -139,8 +139,7 @@ def _matched(
             if found is None:
                 return None
             ladder.save(found, folder)
-    training = record.seconds["training_cpu" if cost.clock == "processor" else "training_wall"]
-    return ladder.matched(found, error, cost, training)
+    return ladder.matched(found, error, cost, record.training_seconds)
 
 
 def exact_convolutions():

@@ -4,6 +4,7 @@ Source: the second stage of Li et al. 2021, Physics-informed neural operator (ar
 """
 
 import time
+from dataclasses import dataclass
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -51,26 +52,28 @@ def finetune(model: Normalized, loss: Loss, samples: Samples, settings: Finetuni
     return torch.cat(predictions)
 
 
-def finetuned_scores(
-    model: Normalized,
-    test: Samples,
-    pairs: int,
-    loss: Loss,
-    name: str,
-    own: LossSettings,
-    settings: Finetuning,
-    residual: Residual | None,
-    seed: int,
-) -> Finetuned:
+@dataclass(frozen=True)
+class SecondStage:
+    """By which loss, with settings of its own, and how. residual: is measured beside the errors, where the task has an equation."""
+
+    name: str
+    loss: Loss
+    loss_settings: LossSettings
+    settings: Finetuning
+    residual: Residual | None
+
+
+def finetuned_scores(model: Normalized, test: Samples, pairs: int, stage: SecondStage, seed: int) -> Finetuned:
     """Every metric of the first test samples before and after. pairs: of a step task, how many of `test` are one sample's."""
+    settings, residual = stage.settings, stage.residual
     samples = test[: settings.samples * pairs]
     begun = time.perf_counter()
-    answers = predict(model, samples), finetune(model, loss, samples, settings, seed)
+    answers = predict(model, samples), finetune(model, stage.loss, samples, settings, seed)
     count = len(samples) // pairs
     seconds = (time.perf_counter() - begun) / count
     before, after = (_told(answer, samples, model.model.spec.grid, residual, count) for answer in answers)
     floor = None if residual is None else finite(float(residual.relative(samples.given, samples.reference).mean()))
-    about = settings.model_dump() | {"loss": name, "loss_settings": canonical(own), "samples": count}
+    about = settings.model_dump() | {"loss": stage.name, "loss_settings": canonical(stage.loss_settings), "samples": count}
     return Finetuned(**about, before=before, after=after, floor=floor, seconds=seconds)
 
 

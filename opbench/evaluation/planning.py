@@ -17,7 +17,7 @@ from opbench.data.generation import Report
 from opbench.data.task import Problem, Split, problem
 from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.evaluation.build import build_model
-from opbench.evaluation.finetune import Finetuning
+from opbench.evaluation.finetune import Finetuning, SecondStage
 from opbench.evaluation.source import files, source_sha256
 from opbench.find import find, known
 from opbench.losses import Loss, LossSettings
@@ -28,15 +28,12 @@ from opbench.residual import Residual, unfit
 from opbench.train import Training
 from opbench.version import __version__
 
-Second = tuple[Loss, str, LossSettings, Finetuning, Residual | None]
-
 
 @dataclass(frozen=True)
 class Planned:
     """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known.
 
-    second: what `finetuned_scores` is given of a second stage, if there is one. files: those that its source_sha256 is of, by name; none
-    where the model was written in a notebook.
+    files: those that its source_sha256 is of, by name; none where the model was written in a notebook.
     """
 
     chosen: Problem
@@ -44,7 +41,7 @@ class Planned:
     objective: Loss
     loss_settings: LossSettings
     training: Training
-    second: Second | None
+    second: SecondStage | None
     place: str
     about: dict[str, Any]
     files: dict[str, Path]
@@ -89,7 +86,7 @@ def planned(
     training = _training(chosen, operator, train_settings)
     if second is not None and not any(parameter.requires_grad for parameter in operator.parameters()):
         raise ModelError(f"{_label(model)}: has no weights to optimise; leave --finetune out")
-    if second is not None and second[0].auxiliary != objective.auxiliary:
+    if second is not None and second.loss.auxiliary != objective.auxiliary:
         raise ConfigError(f"finetune: the loss {finetune} asks a model for other channels than {loss}; take --finetune physics")
     label = _label(model)
     about = {
@@ -145,8 +142,10 @@ def _objective(loss: str, labels: int | None, chosen: Problem, settings: Mapping
     return kind.of(chosen, made, place), made
 
 
-def _second_stage(name: str | None, chosen: Problem, loss: str, loss_settings: Mapping[str, Any], settings: Mapping[str, Any], place: str):
-    """The loss of `finetune`, its name, its own settings (those of training, where that is the same loss) and those of the stage."""
+def _second_stage(
+    name: str | None, chosen: Problem, loss: str, loss_settings: Mapping[str, Any], settings: Mapping[str, Any], place: str
+) -> SecondStage | None:
+    """That of `finetune`; its loss has the settings of training's, where that is the same."""
     for key in settings:
         known("finetune setting", key, Finetuning.model_fields)
     if name is None:
@@ -156,7 +155,8 @@ def _second_stage(name: str | None, chosen: Problem, loss: str, loss_settings: M
     if _kind(name).labels:
         raise ConfigError(f"finetune: the loss {name} reads references, which a sample that is asked has none of; take --finetune physics")
     objective, own = _objective(name, None, chosen, loss_settings if name == loss else {}, place)
-    return objective, name, own, validate(Finetuning, dict(settings), "finetune"), None if unfit(chosen) else Residual(chosen, device=place)
+    residual = None if unfit(chosen) else Residual(chosen, device=place)
+    return SecondStage(name, objective, own, validate(Finetuning, dict(settings), "finetune"), residual)
 
 
 def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:

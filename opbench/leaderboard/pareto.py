@@ -8,7 +8,7 @@ from typing import Any
 
 from opbench.atomic import replacing
 from opbench.errors import DataError
-from opbench.leaderboard.table import METRIC, Board, middle, name, spent
+from opbench.leaderboard.table import METRIC, Board, middle, name
 from opbench.pictures import WORDS, legible
 from opbench.records.ladder import Ladder
 from opbench.records.record import Machine, Record, Way
@@ -39,7 +39,7 @@ PANELS = (
     Panel("latency of one sample, s", _cost("alone"), "alone"),
     Panel("throughput in full batches, samples/s", _cost("batched"), "batched", rate=True),
     Panel("parameters", lambda run: run.parameters or None),
-    Panel("training, s", lambda run: spent(run) or None),
+    Panel("training, s", lambda run: run.training_seconds or None),
 )
 
 

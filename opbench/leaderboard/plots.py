@@ -7,7 +7,7 @@ from typing import Any
 from opbench.leaderboard.figures import LEFT, WIDTH, Axis, axes, lines, scatter
 from opbench.leaderboard.markup import Markup, element
 from opbench.leaderboard.rolled import growth
-from opbench.leaderboard.table import diverged, mean, middle, name, spent
+from opbench.leaderboard.table import diverged, mean, middle, name
 from opbench.records.record import Record
 from opbench.statistics import Profile
 
@@ -43,7 +43,7 @@ def figures(groups: Sequence[Runs], colours: Mapping[str, int]) -> Markup | None
 
 
 PARETO = (
-    ("training time in s", lambda runs: median(map(spent, runs))),
+    ("training time in s", lambda runs: median(run.training_seconds for run in runs)),
     ("latency of one sample in ms", lambda runs: latency(middle(runs))),
     ("parameters", lambda runs: runs[0].parameters),
 )

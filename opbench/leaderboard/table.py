@@ -173,7 +173,7 @@ def _cells(board: Board, runs: Sequence[Record], own: Interval | None, against: 
         **{head: rolled_cell(runs, head) for head in ROLLED},
         "residual (reference's)": _residual(runs),
         **cost_cells(middle(runs), board.mark(first.machine)),
-        "training": f"{statistics.median(map(spent, runs)):.1f} s{board.mark(first.machine)}",
+        "training": f"{statistics.median(run.training_seconds for run in runs):.1f} s{board.mark(first.machine)}",
         "seeds": str(len(runs)),
         "verified": verified(runs) or "-",
         "diverged": str(diverged(runs)),
@@ -195,12 +195,6 @@ def cost_cells(run: Record | None, mark: str = "") -> dict[str, str]:
         cells["solver's throughput"] = f"{about}{rate(1 / batched.seconds)}{mark}" if batched else "-"
         cells["ratio alone, batched"] = f"{about}{_ratio(alone)}, {_ratio(batched)}"
     return cells
-
-
-def spent(record: Record) -> float:
-    """Seconds of training, by the processor's own clock where one thread did it all: a busy machine does not stretch those."""
-    alone = record.machine.device == "cpu" and record.machine.threads == 1
-    return record.seconds["training_cpu" if alone else "training_wall"]
 
 
 def _ratio(match: Match | None) -> str:

@@ -46,6 +46,11 @@ class Machine(Frozen):
         return self.device.partition(":")[0]
 
     @property
+    def clock(self) -> Clock:
+        """The processor's own where one CPU thread does all the work, which a busy machine does not stretch, else the wall's."""
+        return "processor" if self.device == "cpu" and self.threads == 1 else "wall"
+
+    @property
     def words(self) -> str:
         return f"{self.device} ({self.name}, {self.threads} thread{'' if self.threads == 1 else 's'})"
 
@@ -317,6 +322,11 @@ class Record(Frozen):
     def stem(self) -> str:
         """Of the file's name and that of the run's folder, which are numbered where a run is repeated."""
         return f"{file_name(self.model)}-{self.fingerprint[:12]}"
+
+    @property
+    def training_seconds(self) -> float:
+        """By the machine's clock."""
+        return self.seconds["training_cpu" if self.machine.clock == "processor" else "training_wall"]
 
     @property
     def trained_at(self) -> str:
