@@ -131,6 +131,36 @@ def test_a_smooth_permeability_given_as_a_function_takes_any_order(order):
         solve("darcy", line, {"permeability": np.ones(64)}, order=4)
 
 
+@pytest.mark.parametrize("equation", ["heat", "wave"])
+def test_layers_in_a_box_are_those_of_a_rod(equation):
+    """The coefficient jumps along x, on nodes; nothing varies along y, whose ends are free."""
+    rod = Grid(("x",), (17,), (0.0,), (1.0,), (False,))
+    box = Grid(("x", "y"), (17, 9), (0.0, 0.0), (1.0, 1.0), (False, False))
+    unknown, coefficient = {"heat": ("temperature", "diffusivity"), "wave": ("displacement", "speed")}[equation]
+    rest = {"velocity": 0.0} if equation == "wave" else {}
+    options = {"times": [0.1, 0.2], "tolerance": 1e-10}
+    start, layers = (lambda x, *y: np.sin(np.pi * x)), (lambda x, *y: np.where(x < 0.5, 0.3, 1.2))
+    cold, free = Dirichlet(0.0), Neumann(0.0)
+    one = solve(equation, rod, {unknown: start, coefficient: layers, **rest}, boundary={"x": cold}, **options)
+    both = solve(equation, box, {unknown: start, coefficient: layers, **rest}, boundary={"x": cold, "y": free}, **options)
+    np.testing.assert_allclose(both[unknown].values, np.repeat(one[unknown].values[..., None], 9, axis=-1), atol=1e-8)
+    cells = np.repeat([0.3, 1.2], 8)
+    given = solve(equation, rod, {unknown: start, coefficient: cells, **rest}, boundary={"x": cold}, **options)
+    np.testing.assert_array_equal(given[unknown].values, one[unknown].values)
+
+
+def test_a_function_that_does_not_jump_is_evaluated_at_points_and_keeps_its_order():
+    rod = Grid(("x",), (33,), (0.0,), (1.0,), (False,))
+    given = {"temperature": lambda x: np.sin(np.pi * x)}
+    smooth, jump = (lambda x: 1 + x), (lambda x: 1 + (x > 0.5))
+    schemes = [solve("heat", rod, given | {"diffusivity": k}, [0.1], boundary={"x": Dirichlet(0.0)}).scheme for k in (smooth, jump)]
+    assert ["order 4" in scheme for scheme in schemes] == [True, False], schemes
+    with pytest.raises(OpbenchError, match="in cells at order 2 only"):
+        solve("heat", rod, given | {"diffusivity": np.ones(32)}, [0.1], boundary={"x": Dirichlet(0.0)}, order=4)
+    with pytest.raises(OpbenchError, match="order 4 is wrong between ends where a coefficient jumps"):
+        solve("heat", rod, given | {"diffusivity": jump}, [0.1], boundary={"x": Dirichlet(0.0)}, order=4)
+
+
 def test_darcy_agrees_with_the_independent_blocks_and_converges_to_them():
     case = np.load(DATA / "darcy2d_blocks.npz")
     errors = []

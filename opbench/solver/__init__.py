@@ -30,8 +30,8 @@ from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.explicit import REACH, Lines, march
 from opbench.solver.mirror import Mirror, mirrored
 from opbench.solver.multigrid import Unsuitable
-from opbench.solver.noted import is_rough, noted
-from opbench.solver.posed import Posed, pose
+from opbench.solver.noted import noted
+from opbench.solver.posed import Posed, in_cells, is_rough, pose
 from opbench.solver.shock import COURANT, Balance, conserve
 from opbench.solver.steady import solve_steady
 
@@ -60,9 +60,10 @@ def solve(
     equation: a name that `opbench list` shows, or a PDE class.
     given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space),
         or functions of the coordinates; parameters that are constant in space as a number or (sample,), and coefficients that happen to
-        be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`)
-        is best given in the cells between them, one entry less an axis; a function is evaluated there (stencils of higher order than 2
-        take points only). Of a steady equation the unknowns may be given too: a first guess, zero elsewhere, for what is not linear.
+        be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`,
+        `diffusivity`, `speed`) is best given in the cells between them, one entry less an axis; a function that jumps is evaluated there
+        (stencils of higher order than 2 take points only). Of a steady equation the unknowns may be given too: a first guess, zero
+        elsewhere, for what is not linear.
     times: when the answer is wanted, strictly increasing; None for a steady equation.
     boundary: what holds at the ends of bounded axes, {"x": Dirichlet(0.0)} or {"x": (Dirichlet(1.0), Outflow())}: see opbench.boundary.
         A steady equation has Dirichlet(0.0) everywhere unless it is said.
@@ -81,7 +82,8 @@ def solve(
     if not (order is None or isinstance(order, Integral)):
         raise OpbenchError(f"{equation}: order: expected a whole number, 2, 4, 6 or 8, got {order!r}")
     with _room(equation, grid):
-        posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
+        in_cells_too = None if order is None and isinstance(pde, EvolutionPDE) else order in (None, 2)
+        posed, batched = pose(pde, grid, given, boundary, resolve_device(device), in_cells_too)
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")
@@ -208,7 +210,7 @@ def _order_between_ends(posed: Posed, order: int | None) -> int:
         )
     if not damped and found.highest > 1 and any(isinstance(end, Outflow) for *_, end in conditions(posed.conditions)):
         raise OpbenchError(f"{posed.name}: Outflow would send its waves back, which run both ways; take another condition, farther off")
-    rough = any(is_rough(coefficient, posed.grid) for coefficient in found.coefficients)
+    rough = any(is_rough(coefficient, posed.grid) or in_cells(coefficient, posed.grid) for coefficient in found.coefficients)
     used = (4 if damped and not rough else 2) if order is None else order
     if used > 2 and rough:
         raise OpbenchError(f"{posed.name}: order {used} is wrong between ends where a coefficient jumps; take order 2")

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from opbench.derivatives import Derivatives
 from opbench.grid import Grid
 from opbench.pde import EvolutionPDE
 from opbench.solver.posed import Posed
-
-ROUGH = 0.1  # fourth difference over size: a wave of nine points has as much, and so has a jump by a thirtieth
 
 
 class Noted(Derivatives):
@@ -29,7 +26,7 @@ class Noted(Derivatives):
     def div_grad(self, coefficient: Any, field: Tensor) -> Tensor:
         self.highest = max(self.highest, 2)
         self.coefficients.append(coefficient)
-        return 0 * (coefficient * field)
+        return 0 * field
 
     def inverse_laplacian(self, field: Tensor) -> Tensor:
         return 0 * field
@@ -42,12 +39,3 @@ def noted(posed: Posed) -> Noted:
     d = Noted(posed.grid)
     posed.pde.rate(posed.unknown(list(posed.initial)), posed.given, d)
     return d
-
-
-def is_rough(coefficient: Any, grid: Grid) -> bool:
-    """Whether it varies so much from point to point that differences of higher order than 2 are wrong about it."""
-    if not isinstance(coefficient, Tensor):
-        return False
-    size = float(coefficient.abs().max())
-    places = [place for place in range(-min(grid.dims, coefficient.ndim), 0) if coefficient.shape[place] > 4]
-    return any(float(torch.diff(coefficient, n=4, dim=place).abs().max()) > ROUGH * size for place in places)

@@ -17,6 +17,8 @@ from opbench.find import known
 from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE, parts
 
+ROUGH = 0.1  # fourth difference over size: a wave of nine points has as much, and so has a jump by a thirtieth
+
 
 @dataclass(frozen=True)
 class Posed:
@@ -64,12 +66,13 @@ class Posed:
 
 
 def pose(
-    pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu", cells: bool = True
+    pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu", cells: bool | None = True
 ) -> tuple[Posed, bool]:
     """The problem, and whether any given value had samples.
 
     boundary: as in opbench.boundary; a steady equation has Dirichlet(0.0) at all ends unless it is said.
-    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them.
+    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them; functions are then evaluated
+        there, of None only those that do jump.
     Raises OpbenchError for names, shapes and values that do not fit.
     """
     name = type(pde).__name__
@@ -124,11 +127,11 @@ def pose(
     return Posed(pde, grid, unknowns, initial, tensors, conditions, ends, samples, device), bool(counts)
 
 
-def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool, cells: bool) -> Tensor:
-    in_cells = cells and field.cells and not any(grid.periodic)
+def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool, cells: bool | None) -> Tensor:
+    may_jump = cells is not False and field.cells and not any(grid.periodic)
     if callable(value) and not isinstance(value, Tensor):
-        positions = [(x[1:] + x[:-1]) / 2 for x in grid.coordinates()] if in_cells else grid.coordinates()
-        value = _called(label, value, np.meshgrid(*positions, indexing="ij"))
+        there = may_jump and (cells or is_rough(_numbers(label, _called(label, value, grid.mesh()), device), grid))
+        value = _called(label, value, (grid.middles() if there else grid).mesh())
         if field.uniform and np.ndim(value):
             raise OpbenchError(f"{label} is constant in space, and its function gave an array {np.shape(value)}; give a number")
     tensor = _numbers(label, value, device)
@@ -139,15 +142,29 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
         raise OpbenchError(f"{label} is empty, {tuple(tensor.shape)}; give one sample or more")
     constant = tuple(1 for _ in grid.shape)
     spaces = [constant] if field.uniform or is_number else [grid.shape] if evolves else [grid.shape, constant]
-    if in_cells:
+    if may_jump:
         spaces.append(tuple(n - 1 for n in grid.shape))
     space = tuple(tensor.shape[-grid.dims :])
     if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
         shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
         expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
-        expected += "; in cells at order 2 only" if field.cells and not cells else ""
+        expected += "; in cells at order 2 only" if field.cells and cells is False else ""
         raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
     return tensor
+
+
+def is_rough(coefficient: Any, grid: Grid) -> bool:
+    """Whether it varies so much from point to point that differences of higher order than 2 are wrong about it."""
+    if not isinstance(coefficient, Tensor):
+        return False
+    size = float(coefficient.abs().max())
+    places = [place for place in range(-min(grid.dims, coefficient.ndim), 0) if coefficient.shape[place] > 4]
+    return any(float(torch.diff(coefficient, n=4, dim=place).abs().max()) > ROUGH * size for place in places)
+
+
+def in_cells(coefficient: Any, grid: Grid) -> bool:
+    """Whether it stands in the cells between the points of a grid without periodic axes."""
+    return isinstance(coefficient, Tensor) and tuple(coefficient.shape[-grid.dims :]) == tuple(n - 1 for n in grid.shape)
 
 
 def _at_end(label: str, value: Any, grid: Grid, axis: str, end: int, device: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Heat conduction by closed forms: eigenfunctions between all kinds of ends, in a box, and where the diffusivity grows like x^2."""
+"""Heat conduction by closed forms: eigenfunctions between all kinds of ends, in a box, and where the diffusivity grows or jumps."""
 
 import numpy as np
 from scipy.integrate import trapezoid
@@ -14,6 +14,7 @@ DIFFUSIVITY = 0.3
 TIMES = (0.2, 0.9)
 LOSS = {"lower": 0.6, "upper": 2.5}  # factors of the Robin ends
 FLUX = {"lower": 1.1, "upper": 0.4}  # their values
+LAYER = 0.05  # the lower layer's diffusivity
 
 
 def interval(n: int) -> Grid:
@@ -86,6 +87,19 @@ def growing_diffusivity(x: np.ndarray, t: float) -> np.ndarray:
     return total
 
 
+def in_layers(x: np.ndarray, t: float) -> np.ndarray:
+    """Diffusivity k below the middle and 9 k above, u = 0 at the ends: sin(3 q x) below, B sin(q (L - x)) above.
+
+    With a = q L / 2, equal values there ask for B = sin 3a / sin a, and equal fluxes for cos a sin a (16 cos^2 a - 6) = 0.
+    """
+    total = np.zeros_like(x)
+    for a, amplitude in ((np.arccos(np.sqrt(3 / 8)), 1.0), (np.pi / 2, 0.6)):
+        q = 2 * a / LENGTH
+        shape = np.where(x < LENGTH / 2, np.sin(3 * q * x), np.sin(3 * a) / np.sin(a) * np.sin(q * (LENGTH - x)))
+        total = total + amplitude * shape * np.exp(-9 * LAYER * q**2 * t)
+    return total
+
+
 def case(name: str, formula, boundary, sizes: tuple[int, ...], bound: float, **changes) -> Case:
     settings = {"grid": interval, "times": TIMES, "rate": 4.0, "options": {"tolerance": 1e-10}} | changes
     given = settings.pop("given", {"diffusivity": DIFFUSIVITY})
@@ -133,6 +147,15 @@ CASES = (
         grid=stretched,
         times=(0.1, 0.4),
         given={"diffusivity": lambda x: 0.04 * x**2},
+    ),
+    case(
+        "a rod of two layers that meet on a node",
+        in_layers,
+        {"x": Dirichlet(0.0)},
+        (17, 33, 65),
+        5e-4,
+        rate=2,
+        given={"diffusivity": lambda x: np.where(x < LENGTH / 2, LAYER, 9 * LAYER)},
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Waves by closed forms (d'Alembert, standing waves, a speed that grows like x), and by an independent computation of a varying speed."""
+"""Waves by closed forms (d'Alembert, standing waves, a speed that grows or jumps), and by an independent computation where it varies."""
 
 from functools import cache
 
@@ -13,6 +13,7 @@ SPEED = 1.7
 TIMES = (0.4, 1.0)
 MODES = ((1, 1.0), (4, 0.5))  # wavenumber over pi, amplitude
 FIXED, FREE = {"x": Dirichlet(0.0)}, {"x": Neumann(0.0)}
+PART = 0.6  # speed in the lower half
 WAVES = 32  # of the independent computation, on twice as many points; those beyond are below 1e-12
 
 
@@ -70,6 +71,17 @@ def growing_speed(x: np.ndarray, t: float) -> dict[str, np.ndarray]:
     for m, amplitude in ((1, 1.0), (2, -0.7)):
         w = m * np.pi / np.log(2)
         shape, k = amplitude * np.sin(w * np.log(x)) / np.sqrt(x), 0.8 * np.sqrt(0.25 + w**2)
+        total["displacement"] += shape * np.cos(k * t)
+        total["velocity"] -= k * shape * np.sin(k * t)
+    return total
+
+
+def in_two_parts(x: np.ndarray, t: float) -> dict[str, np.ndarray]:
+    """Speed c below the middle and 3 c above: the shapes of a rod's two layers (tests/exact/heat.py), which swing with 3 c q."""
+    total = {"displacement": np.zeros_like(x), "velocity": np.zeros_like(x)}
+    for a, amplitude in ((np.arccos(np.sqrt(3 / 8)), 1.0), (np.pi / 2, 0.6)):
+        shape = amplitude * np.where(x < 0.5, np.sin(6 * a * x), np.sin(3 * a) / np.sin(a) * np.sin(2 * a * (1 - x)))
+        k = 6 * PART * a
         total["displacement"] += shape * np.cos(k * t)
         total["velocity"] -= k * shape * np.sin(k * t)
     return total
@@ -162,6 +174,17 @@ CASES = (
         4,
         boundary=FIXED,
         speed=lambda x: 0.8 * x,
+    ),
+    case(
+        "a string of two parts that meet on a node",
+        string,
+        in_two_parts,
+        (33, 65, 129),
+        2,
+        5e-3,
+        2,
+        boundary=FIXED,
+        speed=lambda x: np.where(x < 0.5, PART, 3 * PART),
     ),
 )
 
