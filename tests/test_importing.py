@@ -103,7 +103,8 @@ def test_files_are_joined_and_what_differs_between_them_is_told_to_models(tmp_pa
     speeds = (1.0, 2.0, 4.0)
     files = [waves(tmp_path / f"1D_Advection_Sols_beta{beta}.hdf5", beta=beta, seed=int(beta)) for beta in speeds]
     told = []
-    recipe, _ = import_files(*reversed(files), name="speeds", report=lambda *progress: told.append(progress))
+    recipe, left_out = import_files(*reversed(files), name="speeds", report=lambda *progress: told.append(progress))
+    assert not left_out
     assert [done for _, done, *_ in told] == [0, 1, 2, 3]
     found = load_recipe(str(recipe))
     assert found.summary == "3 files as PDEBench's 1D_Advection_Sols_beta1.0"
@@ -119,7 +120,9 @@ def test_files_are_joined_and_what_differs_between_them_is_told_to_models(tmp_pa
 def test_files_of_few_samples_are_split_whole(tmp_path):
     """PDEBench's incompressible flow has four samples a file."""
     files = [waves(tmp_path / f"flow-{seed:02d}.h5", samples=4, seed=seed) for seed in range(20)]
-    found = load_recipe(str(import_files(*files, name="flow")[0]))
+    recipe, left_out = import_files(*files, name="flow")
+    assert left_out == ["what the 20 files differ by, if not by chance: none of their numbers does"]
+    found = load_recipe(str(recipe))
     assert found.source == "as its suite wrote it; of the files the first tenth tests, the next validates"
     parts = {split: [(part.file, part.first, part.last) for part in found.parts(split)] for split in found.splits}
     assert parts["test"] == [("flow-00.h5", 0, 4), ("flow-01.h5", 0, 4)]

@@ -78,7 +78,10 @@ def import_files(
     text = "\n".join(lines) + "\n"
     first_samples(validate(Foreign, tomllib.loads(text), str(recipe)).placed(folder))
     write_bytes(recipe, text.encode())
-    return recipe, sorted({line for found in looked.values() for line in found.left_out})
+    left_out = {line for found in looked.values() for line in found.left_out}
+    if others and len(looked) > 1 and not _told(looked):  # a suite may have written it in the files' names alone
+        left_out.add(f"what the {len(looked)} files differ by, if not by chance: none of their numbers does")
+    return recipe, sorted(left_out)
 
 
 def _files(path: Path, others: Sequence[Path]) -> Files:
@@ -170,9 +173,7 @@ def _sums(files: Sequence[Path], report: Callable[..., None]) -> dict[Path, str]
 
 def _head(reader: str, looked: Mapping[Path, Contents], source: str, every: int, every_time: int) -> Iterator[str]:
     """What all files have in common."""
-    one = next(iter(looked.values()))
-    values = {key: {found.scalars[key][1] for found in looked.values()} for key in one.scalars}
-    told = {key: place for key, (place, _) in one.scalars.items() if len(values[key]) > 1 or None in values[key]}
+    one, told = next(iter(looked.values())), _told(looked)
     fixed = [f"{key} = {value:g}" for key, (_, value) in one.scalars.items() if key not in told]
     ends = [_ends(x[::every], wraps) for x, wraps in zip(one.coordinates.values(), one.periodic, strict=True)]
     lower, upper = zip(*ends, strict=True)
@@ -191,6 +192,13 @@ def _head(reader: str, looked: Mapping[Path, Contents], source: str, every: int,
     yield f"lower = {_toml(lower)}"
     yield f"upper = {_toml(upper)}"
     yield f"periodic = {_toml(one.periodic)}"
+
+
+def _told(looked: Mapping[Path, Contents]) -> dict[str, str]:
+    """The numbers that differ between files or samples, and where they are."""
+    one = next(iter(looked.values()))
+    values = {key: {found.scalars[key][1] for found in looked.values()} for key in one.scalars}
+    return {key: place for key, (place, _) in one.scalars.items() if len(values[key]) > 1 or None in values[key]}
 
 
 def _splits(recipe: Path, parts: Iterable[Piece], sums: Mapping[Path, str], points: Sequence[int]) -> Iterator[str]:
