@@ -192,7 +192,7 @@ def test_a_records_own_model_is_never_imported_unless_the_user_names_it(home, pa
             verify(record, checkpoint(path, read_record(path)))
 
 
-def test_a_records_own_loss_is_never_imported(home, path, monkeypatch):
+def test_a_records_own_loss_is_never_imported_unless_the_user_names_it(home, path, monkeypatch):
     (home / "trap.py").write_text("raise SystemExit('ran')")
     monkeypatch.chdir(home)
     record = read_record(path)
@@ -202,9 +202,9 @@ def test_a_records_own_loss_is_never_imported(home, path, monkeypatch):
     named = {"model": f"{home}/mine.py:Net"}
     for changes in ({"loss": "trap.py:E"}, {"loss": "trap:E"}, {"finetuned": second}):
         hostile = record.model_copy(update=changes)
-        with pytest.raises(OpbenchError, match=r"the record's loss 'trap.* is none of opbench's but code of others"):
+        with pytest.raises(OpbenchError, match=r"the record's loss 'trap.*' is code of others: read it, then name it with --loss"):
             verify(hostile, checkpoint(path, record), **named)
-        with pytest.raises(OpbenchError, match=r"the record's loss 'trap.* is none of opbench's but code of others"):
+        with pytest.raises(OpbenchError, match=r"the record's loss 'trap.*' is code of others: read it, then name it with --loss"):
             retrain(hostile, path.parents[1], **named)
 
 

@@ -17,6 +17,7 @@ foreign_model = click.option(
     "-m",
     help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run; records of opbench's own need none.",
 )
+foreign_loss = click.option("--loss", help="The class of a loss that is none of opbench's, likewise.")
 own_task = click.option("--task", "-t", help="Where the data are of a recipe of your own: path/to/recipe.toml, or recipe.toml/kind.")
 weights_option = click.option(
     "--weights", type=click.Path(path_type=Path), help="[default: runs/<dataset>/<record's name>/weights.safetensors beside records/]"
@@ -26,13 +27,14 @@ weights_option = click.option(
 @opbench.command()
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @foreign_model
+@foreign_loss
 @own_task
 @weights_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), show_default=True, help="For the archives.")
 def submit(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
     """Pack records of yours for a pull request.
 
-    Each is checked, and packed into one archive with its checkpoint and its model's files.
+    Each is checked, and packed into one archive with its checkpoint and the files of its model and loss.
     """
     _require_one_for(weights, records)
     packed: list[tuple[str, str]] = []
@@ -43,12 +45,12 @@ def submit(records: tuple[Path, ...], weights: Path | None, **options: Any) -> N
     _refuse(faults, records, "packed")
 
 
-def _submit(path: Path, weights: Path | None, model: str | None, task: str | None, out: Path) -> tuple[str, str]:
+def _submit(path: Path, weights: Path | None, out: Path, **named: str | None) -> tuple[str, str]:
     """The record's place in a pull request, and the name of the archive that it is packed in now."""
     from opbench.submission.submit import RECIPE
     from opbench.submission.submit import submit as pack
 
-    archive, sizes, held = pack(path, model=model, weights=weights, task=task, out=out)
+    archive, sizes, held = pack(path, weights=weights, out=out, **named)
     for name, size in sizes.items():
         click.echo(f"{size:12,} bytes  {name}")
     click.echo(f"written: {archive} ({archive.stat().st_size:,} bytes)")
@@ -65,6 +67,7 @@ def _submit(path: Path, weights: Path | None, model: str | None, task: str | Non
     "--retrain", is_flag=True, help="Repeat the training too (alone, where no checkpoint is there), and compare what comes of it."
 )
 @foreign_model
+@foreign_loss
 @own_task
 @weights_option
 @click.option(
@@ -113,27 +116,25 @@ def _refuse(faults: list[OpbenchError], records: tuple[Path, ...], done: str) ->
         raise faults[0]
 
 
-def _verify(
-    path: Path, weights: Path | None, retrain: bool, model: str | None, task: str | None, data: Path | None, note: bool, out: Path
-) -> None:
+def _verify(path: Path, weights: Path | None, retrain: bool, data: Path | None, note: bool, out: Path, **named: str | None) -> None:
     from opbench.records.badge import award
     from opbench.records.shelf import read_record
     from opbench.submission import reproduce
     from opbench.submission.submit import opened
 
     packed = path.suffix.lower() == ".zip"
-    with opened(path, model) if packed else nullcontext(path) as record:
+    with opened(path, named["model"], named["loss"]) if packed else nullcontext(path) as record:
         held, found = read_record(record), []
         if not any(held.scores.values()):
             raise OpbenchError(f"{path}: holds no scores that could be verified; evaluate the model anew")
         checkpoint = weights or reproduce.checkpoint(record, held)
         with bars() as show:
             if checkpoint.is_file() or weights or note or not retrain:  # a badge takes more than a training that came near
-                found += reproduce.verify(held, checkpoint, model=model, task=task, data=data, report=show)
+                found += reproduce.verify(held, checkpoint, data=data, report=show, **named)
             if retrain:
                 siblings = out / "records" if packed else record.resolve().parents[1]
                 along = epochs(show, f"{held.model}, seed {held.seed}")
-                found += reproduce.retrain(held, siblings, model=model, task=task, data=data, report=show, progress=along)
+                found += reproduce.retrain(held, siblings, data=data, report=show, progress=along, **named)
         for finding in found:
             click.echo(printable(str(finding)))  # it names splits and metrics as the record does
         compared = [finding for finding in found if not finding.earlier]
@@ -151,6 +152,7 @@ def _verify(
 @opbench.command()
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @foreign_model
+@foreign_loss
 @own_task
 @weights_option
 @shared.data

@@ -270,4 +270,7 @@ def _apart(rival: Record, record: Record) -> str:
     own = with_settings(rival)
     if own != with_settings(record):
         return own
-    return f"{own} (source {rival.source_sha256[:8]})" if rival.source_sha256 != record.source_sha256 else f"{own} by {rival.loss}"
+    if rival.source_sha256 != record.source_sha256:
+        return f"{own} (source {rival.source_sha256[:8]})"
+    earlier = rival.loss == record.loss and rival.loss_source_sha256
+    return f"{own} by {rival.loss}" + (f" (source {earlier[:8]})" if earlier else "")

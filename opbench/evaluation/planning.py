@@ -19,7 +19,7 @@ from opbench.errors import ConfigError, ModelError, OpbenchError
 from opbench.evaluation.build import build_model
 from opbench.evaluation.finetune import Finetuning, SecondStage
 from opbench.evaluation.source import files, source_sha256
-from opbench.find import find, known
+from opbench.find import find, known, names
 from opbench.losses import Loss, LossSettings
 from opbench.model import Normalized, OperatorModel
 from opbench.provenance import commit, resolve_device, versions
@@ -33,7 +33,8 @@ from opbench.version import __version__
 class Planned:
     """A run before any data are there. identity: the fingerprint that its record will have; about: the record's part that is known.
 
-    files: those that its source_sha256 is of, by name; none where the model was written in a notebook.
+    files, loss_files: those that its source_sha256 and loss_source_sha256 are of, by name; none where the model was written in a notebook
+    or the loss is opbench's.
     """
 
     chosen: Problem
@@ -45,6 +46,7 @@ class Planned:
     place: str
     about: dict[str, Any]
     files: dict[str, Path]
+    loss_files: dict[str, Path]
 
     @property
     def identity(self) -> str:
@@ -78,6 +80,8 @@ def planned(
     chosen = problem(task, scale or ("full" if place == "cuda" else "mini"))
     model_settings, train_settings, loss_settings, finetune_settings = _sorted_settings(settings or {})
     objective, chosen_settings = _objective(loss, labels, chosen, loss_settings, place)
+    own = None if loss in names("losses") else type(objective)  # whose modules the next import of the user's code may forget
+    loss_files, loss_source = ({}, None) if own is None else (files(own), source_sha256(own))
     second = _second_stage(finetune, chosen, loss, loss_settings, finetune_settings, place)
     torch.manual_seed(seed)
     operator = build_model(model, replace(chosen.spec, auxiliary=objective.auxiliary), model_settings)
@@ -96,13 +100,14 @@ def planned(
         "command": _command(
             model if isinstance(model, str) else label, task, chosen.scale, loss, labels, finetune, seed, place, settings or {}
         ),
-        "loss": loss,
+        "loss": _label(loss),
+        "loss_source_sha256": loss_source,
         "loss_settings": {k: v for k, v in canonical(chosen_settings).items() if v != canonical(LossSettings()).get(k)},
         "labels": labels if objective.labels else 0,
         "training": canonical(training),
         "seed": seed,
     }
-    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about, files(operator.written))
+    return Planned(chosen, operator, objective, chosen_settings, training, second, place, about, files(operator.written), loss_files)
 
 
 def _sorted_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -156,7 +161,7 @@ def _second_stage(
         raise ConfigError(f"finetune: the loss {name} reads references, which a sample that is asked has none of; take --finetune physics")
     objective, own = _objective(name, None, chosen, loss_settings if name == loss else {}, place)
     residual = None if unfit(chosen) else Residual(chosen, device=place)
-    return SecondStage(name, objective, own, validate(Finetuning, dict(settings), "finetune"), residual)
+    return SecondStage(_label(name), objective, own, validate(Finetuning, dict(settings), "finetune"), residual)
 
 
 def _require_trainable(operator: OperatorModel, model: Any, loss: str, objective: Loss, settings: LossSettings) -> None:
@@ -189,7 +194,7 @@ def _training(chosen: Problem, operator: OperatorModel, settings: Mapping[str, A
 
 
 def _label(model: str | type) -> str:
-    """A model's name in tables: without folders, which say nothing elsewhere."""
+    """A model's name in tables, or a loss': without folders, which say nothing elsewhere."""
     return model.rpartition("/")[2] if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
 

@@ -203,7 +203,11 @@ class Trained(Frozen):
 
 
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
-SINCE = {"loss_settings", "labels"}  # decided too, where a record says anything of them: earlier records keep their fingerprints
+SINCE = {
+    "loss_settings",
+    "loss_source_sha256",
+    "labels",
+}  # decided too, where a record says anything of them: earlier records keep their fingerprints
 BUDGET = {"train.epochs", "train.batch_size"}
 
 
@@ -213,7 +217,8 @@ class Record(Frozen):
     error_floor: the data's own, by split, field (and TOGETHER, of several), metric, and mean or max over samples.
     changes: what the user set beside the task's budget and the model's defaults.
     labels: training samples whose references were read, 0 where the loss reads none; None is all of them.
-    loss_settings: those of the loss that differ from what a loss without settings does.
+    loss_settings: those of the loss that differ from what a loss without settings does. loss_source_sha256: of the files that a loss of
+    the user's own is written in.
     physics_floor[split]: what the task's equation leaves of the references themselves, beside the metric physics_residual.
     scores[split][metric] is the mean over samples, per_sample[split][metric] the list; of a step task, where a sample is a trajectory, of
     means over its steps. seconds: wall and processor
@@ -241,6 +246,7 @@ class Record(Frozen):
     parameters: Count
     loss: Label
     loss_settings: dict[str, Any] = Field(default_factory=dict)
+    loss_source_sha256: Sha256 | None = None
     labels: Count | None = None
     training: dict[str, Any]
     seed: Count

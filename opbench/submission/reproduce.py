@@ -32,6 +32,8 @@ PARTS = ("parameters", "scores", "per_sample", "physics_floor", "rollouts")  # o
 ROLLED = ("correlation_time", "stable", "horizon", "growth_rate")
 LEFT_OUT, EARLIER, GONE = "left out", "made before it was measured", "none"
 
+ROOMS = {"model": "models", "loss": "losses"}
+
 Value = float | str | None  # None is not finite; a word says why there is no number
 Values = Sequence[float | None] | str  # one or several; a word says why there are none
 Key = tuple[str, str, str]  # split, what is measured, and whereof where that is not the whole split: "sample {}" of several
@@ -75,6 +77,7 @@ def verify(
     weights: Path,
     *,
     model: str | None = None,
+    loss: str | None = None,
     task: str | None = None,
     data: str | Path | None = None,
     report: Report | None = None,
@@ -82,11 +85,11 @@ def verify(
     """Score a record's checkpoint on the data that the recipes make today: all numbers of `PARTS`, of samples and of times the one that
     differs most; and what is measured today and the record leaves out.
 
-    model: the class of a record whose model is none of opbench's, as "file.py:Class": no other code of a submission is run.
+    model, loss: the class of a record whose model or loss is none of opbench's, as "file.py:Class": no other code of a submission is run.
     task: where the record's data are of a recipe of the user's own, as `evaluate` was given it: "recipe.toml" or "recipe.toml/kind".
     Raises what `checked` raises.
     """
-    run = checked(record, weights, model=model, task=task)
+    run = checked(record, weights, model=model, loss=loss, task=task)
     network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
         scored = scores(run.chosen, network, splits, run.place, run.training.batch_size)
@@ -131,6 +134,7 @@ def checked(
     weights: Path,
     *,
     model: str | None = None,
+    loss: str | None = None,
     task: str | None = None,
     device: str | None = None,
     other_source: bool = False,
@@ -141,7 +145,7 @@ def checked(
 
     Raises DataError where the record is of other data or the weights are not those that it names, OpbenchError and its kinds.
     """
-    run = _planned(record, model, task, device, other_source)
+    run = _planned(record, model, loss, task, device, other_source)
     if not weights.is_file():
         raise DataError(f"{weights}: no checkpoint there; put the run's {WEIGHTS} there, or name its place with --weights")
     if record.weights_sha256 != sha256(weights):
@@ -154,6 +158,7 @@ def retrain(
     siblings: Path,
     *,
     model: str | None = None,
+    loss: str | None = None,
     task: str | None = None,
     data: str | Path | None = None,
     report: Report | None = None,
@@ -164,9 +169,9 @@ def retrain(
     siblings: a folder of records; the runs there that differ from this one in their seed tell by how much a training may differ where the
     machine is another. Without two of them the numbers must agree as those of `verify` do.
     """
-    _planned(record, model, task)  # what does not fit is told before hours of training
+    _planned(record, model, loss, task)  # what does not fit is told before hours of training
     with TemporaryDirectory() as scratch:
-        again = evaluate(**_arguments(record, model, task), out=scratch, data=data, report=report, progress=progress, cost=False)
+        again = evaluate(**_arguments(record, model, loss, task), out=scratch, data=data, report=report, progress=progress, cost=False)
     runs = [other for other in shelf(siblings).records if other.configuration == record.configuration]
     recorded = {name: value for name, value in _parts(record).items() if name != "per_sample"}
     return compared(recorded, _parts(again), runs) + left_out(record, _parts(again))
@@ -184,14 +189,14 @@ def checkpoint(path: Path, record: Record) -> Path:
     return own
 
 
-def _arguments(record: Record, model: str | None, task: str | None, device: str | None = None) -> dict[str, Any]:
+def _arguments(record: Record, model: str | None, loss: str | None, task: str | None, device: str | None = None) -> dict[str, Any]:
     """Those of `evaluate` that made a record."""
     return {
-        "model": _model(record, model),
+        "model": _named("model", record.model, model),
         "task": task or record.task,
-        "loss": _loss(record.loss),
+        "loss": _named("loss", record.loss, loss),
         "labels": record.labels or None,  # 0: the loss reads none
-        "finetune": record.finetuned and _loss(record.finetuned.loss),
+        "finetune": record.finetuned and _named("loss", record.finetuned.loss, loss),
         "seed": record.seed,
         "settings": record.changes,
         "scale": record.scale,
@@ -199,26 +204,28 @@ def _arguments(record: Record, model: str | None, task: str | None, device: str 
     }
 
 
-def _model(record: Record, model: str | None) -> str:
-    """What is imported: a model of opbench's own, else what the user named; never a name that a record brings along."""
-    if record.model in names("models"):
-        return record.model
-    if model is not None:
-        return model
-    raise OpbenchError(f"the record's model '{record.model}' is code of others: read it, then name it with --model path/to/file.py:Class")
+def foreign(kind: str, name: str) -> bool:
+    """Whether a model or a loss that a record names is none of opbench's."""
+    return name not in names(ROOMS[kind])
 
 
-def _loss(name: str) -> str:
-    """One of opbench's own: a record may name a file beside it, which is code as a model's is."""
-    if name in names("losses"):
+def _named(kind: str, name: str, given: str | None) -> str:
+    """What is imported: a model or loss of opbench's own, else what the user named; never a name that a record brings along."""
+    if not foreign(kind, name):
         return name
-    raise OpbenchError(f"the record's loss '{printable(name)}' is none of opbench's but code of others, which no record may bring along")
+    if given is not None:
+        return given
+    raise OpbenchError(
+        f"the record's {kind} '{printable(name)}' is code of others: read it, then name it with --{kind} path/to/file.py:Class"
+    )
 
 
-def _planned(record: Record, model: str | None, task: str | None, device: str | None = None, other_source: bool = False) -> Planned:
+def _planned(
+    record: Record, model: str | None, loss: str | None, task: str | None, device: str | None = None, other_source: bool = False
+) -> Planned:
     if task is None and record.dataset not in datasets():
         raise OpbenchError(f"the record's dataset '{record.dataset}' is none of opbench's: name its recipe with --task path/to/recipe.toml")
-    run = planned(**_arguments(record, model, task, device))
+    run = planned(**_arguments(record, model, loss, task, device))
     if run.about["task"] != record.task:
         raise DataError(f"{record.stem}: is of {record.task}, and {task} is {run.about['task']}; name that recipe and kind with --task")
     for key, kind in (("task_version", "the task"), ("data_fingerprint", "the data")):
@@ -226,7 +233,7 @@ def _planned(record: Record, model: str | None, task: str | None, device: str | 
             raise DataError(
                 f"{record.stem}: {kind} changed since ({key} is {run.about[key]} today); take the code that it was made by, {_code(record)}"
             )
-    same = ("settings", "training", "loss_settings", *(() if other_source else ("source_sha256",)))
+    same = ("settings", "training", "loss_settings", *(() if other_source else ("source_sha256", "loss_source_sha256")))
     differing = [key for key in same if run.about[key] != getattr(record, key)]
     if differing:
         raise DataError(f"{record.stem}: the code that is here makes another {', '.join(differing)}; verify it with the run's own code")

@@ -26,6 +26,7 @@ def rescore(
     *,
     weights: Path | None = None,
     model: str | None = None,
+    loss: str | None = None,
     task: str | None = None,
     data: str | Path | None = None,
     cost: bool = False,
@@ -34,13 +35,13 @@ def rescore(
     """Write a record like that at `path` beside it, with today's scores and its training as it was; its path.
 
     The model may be written otherwise today, if it is the same function: what was scored before by a metric of today's version must come
-    out again. weights, model, task: as in `reproduce.verify`. cost: whether what the model costs is measured anew too, which only
+    out again. weights, model, loss, task: as in `reproduce.verify`. cost: whether what the model costs is measured anew too, which only
     the machine that trained it may do.
     Raises DataError where a number does not, or none is left that could, OpbenchError and its kinds.
     """
     record = read_record(path)
     weights = weights or checkpoint(path, record)
-    run = checked(record, weights, model=model, task=task, other_source=True)
+    run = checked(record, weights, model=model, loss=loss, task=task, other_source=True)
     network, splits = restored(run, weights), run.splits(data, report)
     with exact_convolutions():
         if cost:

@@ -1,4 +1,4 @@
-"""Submissions: a record, its checkpoint, its model's files and its recipe in one archive; and strangers' archives, read without trust.
+"""Submissions: a record, its checkpoint, its model's and loss' files and its recipe in one archive; strangers', read without trust.
 
 Members are stored uncompressed: an archive is the same bytes wherever it is packed, and none unpacks to more than its own size.
 """
@@ -17,21 +17,20 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from opbench.atomic import on_disk, replacing
 from opbench.config import printable
 from opbench.errors import DataError, OpbenchError
-from opbench.find import find, names
-from opbench.model import OperatorModel
+from opbench.find import find
 from opbench.provenance import sha256
 from opbench.records.record import Record
 from opbench.records.shelf import read_record
-from opbench.submission.reproduce import checked, checkpoint
+from opbench.submission.reproduce import ROOMS, checked, checkpoint, foreign
 from opbench.train import WEIGHTS
 
 LARGEST = 1 << 30  # bytes of an archive; the mini tasks' checkpoints have at most a few MB
 MOST = 64  # files
 DIRECTORY = 1 << 16  # bytes of an archive's list of files
-MODEL, RECIPE = "model", "recipe"
+MODEL, LOSS, RECIPE = "model", "loss", "recipe"
 PART = r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*"  # a file's name below a folder, and never a path out of it
 MEMBER = re.compile(
-    rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|{MODEL}/(?:{PART}/)*{PART}\.py|{RECIPE}/{PART}\.toml"
+    rf"records/{PART}/{PART}\.json|runs/{PART}/{PART}/{re.escape(WEIGHTS)}|(?:{MODEL}|{LOSS})/(?:{PART}/)*{PART}\.py|{RECIPE}/{PART}\.toml"
 )
 END, LOCATOR = b"PK\x05\x06", b"PK\x06\x07"  # APPNOTE.TXT 4.3.16 and 4.3.15: the end of the list, and that a longer one is elsewhere
 
@@ -44,21 +43,30 @@ class Submission(NamedTuple):
     record: Record
 
 
-def submit(path: Path, *, model: str | None = None, weights: Path | None = None, task: str | None = None, out: Path = Path()) -> Submission:
+def submit(
+    path: Path,
+    *,
+    model: str | None = None,
+    loss: str | None = None,
+    weights: Path | None = None,
+    task: str | None = None,
+    out: Path = Path(),
+) -> Submission:
     """Pack the record at `path` into out/<its name>.zip, after all of `verify` that computes nothing.
 
-    model: the class of a record whose model is none of opbench's, as "file.py:Class"; its file and those beside it that it imports are
-    packed. weights: the checkpoint, where it does not lie where the run left it. task: where the data are of a recipe of the user's own, as
-    "recipe.toml" or "recipe.toml/kind"; that file is packed, and none that it reads.
+    model, loss: the class of a record whose model or loss is none of opbench's, as "file.py:Class"; its file and those beside it that it
+    imports are packed. weights: the checkpoint, where it does not lie where the run left it. task: where the data are of a recipe of the
+    user's own, as "recipe.toml" or "recipe.toml/kind"; that file is packed, and none that it reads.
     Raises DataError, also where another archive has that name, OpbenchError and its kinds.
     """
     record, archive = read_record(path), out / f"{path.stem}.zip"
     weights = weights or checkpoint(path, record)
-    run = checked(record, weights, model=model, task=task, device="cpu")
+    run = checked(record, weights, model=model, loss=loss, task=task, device="cpu")
     members = {f"records/{record.dataset}/{path.name}": path, f"runs/{record.dataset}/{path.stem}/{WEIGHTS}": weights}
-    if _foreign(record):
-        _require_complete(run.files, str(model), archive)
-        members |= {f"{MODEL}/{name}": file for name, file in run.files.items()}
+    for kind, label, place, files in ((MODEL, record.model, model, run.files), (LOSS, record.loss, loss, run.loss_files)):
+        if foreign(kind, label):
+            _require_complete(kind, files, str(place), archive)
+            members |= {f"{kind}/{name}": file for name, file in files.items()}
     if task is not None and ".toml" in task:
         members[f"{RECIPE}/{record.dataset}.toml"] = Path(task.rpartition(".toml")[0] + ".toml")
     sizes = {name: file.stat().st_size for name, file in sorted(members.items())}
@@ -68,14 +76,14 @@ def submit(path: Path, *, model: str | None = None, weights: Path | None = None,
     return Submission(archive, sizes, record)
 
 
-def _require_complete(files: Mapping[str, Path], model: str, archive: Path) -> None:
+def _require_complete(kind: str, files: Mapping[str, Path], place: str, archive: Path) -> None:
     """Raises OpbenchError where the class cannot be imported from its files alone."""
     with TemporaryDirectory() as scratch:
         for name, file in files.items():
             (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(scratch) / name).write_bytes(file.read_bytes())
         try:
-            find("models", f"{scratch}/{next(iter(files))}:{model.rpartition(':')[2]}", OperatorModel)
+            find(ROOMS[kind], f"{scratch}/{next(iter(files))}:{place.rpartition(':')[2]}", object)
         except OpbenchError as error:
             told = str(error).replace(f"{scratch}/", "")
             raise OpbenchError(
@@ -96,11 +104,11 @@ def _write(path: Path, members: Mapping[str, Path]) -> None:
 
 
 @contextmanager
-def opened(archive: Path, model: str | None = None) -> Iterator[Path]:
+def opened(archive: Path, model: str | None = None, loss: str | None = None) -> Iterator[Path]:
     """The path of an archive's record, with its checkpoint where `checkpoint` looks for it, in a folder that is gone afterwards.
 
-    model: as in `submit`. Code that an archive brings is not unpacked, let alone run, nor is a recipe, which may name code.
-    Raises DataError for what `submit` does not write, OpbenchError where the model is none of opbench's and not named.
+    model, loss: as in `submit`. Code that an archive brings is not unpacked, let alone run, nor is a recipe, which may name code.
+    Raises DataError for what `submit` does not write, OpbenchError where the model or loss is none of opbench's and not named.
     """
     with TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
@@ -109,19 +117,16 @@ def opened(archive: Path, model: str | None = None) -> Iterator[Path]:
             record = read_record(path)
             if not checkpoint(path, record).is_file():
                 raise DataError(f"{archive}: expected the checkpoint of {record.stem}, got another; pack it with opbench submit")
-            if model is None and _foreign(record):
-                raise OpbenchError(
-                    f"{archive}: its model '{printable(record.model)}' is code of others, and was not run: unpack it with "
-                    f"python -m zipfile -e {quote(str(archive))} FOLDER, read FOLDER/{MODEL}/, then name it with --model "
-                    f"FOLDER/{MODEL}/file.py:Class"
-                )
+            for kind, name, given in ((MODEL, record.model, model), (LOSS, record.loss, loss)):
+                if given is None and foreign(kind, name):
+                    raise OpbenchError(
+                        f"{archive}: its {kind} '{printable(name)}' is code of others, and was not run: unpack it with "
+                        f"python -m zipfile -e {quote(str(archive))} FOLDER, read FOLDER/{kind}/, then name it with --{kind} "
+                        f"FOLDER/{kind}/file.py:Class"
+                    )
             yield path
         except OpbenchError as error:
             raise type(error)(str(error).replace(str(folder), str(archive))) from error
-
-
-def _foreign(record: Record) -> bool:
-    return record.model not in names("models")
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
@@ -159,13 +164,13 @@ def _require_short(archive: Path) -> None:
 
 
 def _fault(members: Sequence[str], size: int) -> str | None:
-    """What is wrong with an archive's files; it has one record, one checkpoint, a model's files and at most one recipe."""
+    """What is wrong with an archive's files; it has one record, one checkpoint, files of a model and a loss, and at most one recipe."""
     kinds = [name.partition("/")[0] for name in members]
     strange = [name for name in members if not MEMBER.fullmatch(name)]
     if strange:
-        return f"expected a record, {WEIGHTS}, a model's .py files and a recipe, got {printable(repr(strange[0]))}"
+        return f"expected a record, {WEIGHTS}, .py files of a model or loss and a recipe, got {printable(repr(strange[0]))}"
     if len(set(members)) < len(members) or kinds.count("records") != 1 or kinds.count("runs") != 1 or kinds.count(RECIPE) > 1:
-        few = f"one record, one {WEIGHTS}, a model's .py files and at most one recipe"
+        few = f"one record, one {WEIGHTS}, .py files of a model or loss and at most one recipe"
         return f"expected {few}, got {len(members)} files, some twice or missing"
     if len(members) > MOST or size > LARGEST:
         return f"expected at most {MOST} files and {LARGEST >> 20} MiB, got {len(members)} and {size >> 20} MiB"
