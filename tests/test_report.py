@@ -218,6 +218,9 @@ def test_compare_writes_it_in_place_of_an_earlier_one_and_says_where(tmp_path):
     path = tmp_path / "reports" / "mean.html"
     assert done.exit_code == 0, done.output
     assert f"written: {path}" in done.output
+    assert re.search(r"^fitted: mean on darcy_neuralop, seed 0, in \d+\.\d s$", done.output, re.MULTILINE), (
+        "a line a training where no bar is"
+    )
     page = path.read_text(encoding="utf-8")
     assert "What mean (train.batch_size = 7) predicts" in page
     assert "linear: no predictions lie beside its record" in page

@@ -9,6 +9,7 @@ import click
 
 from opbench.cli import _shared as shared
 from opbench.cli._shared import LOSS, bars, counted, epochs, ladders, listed, opbench, records_of, require_whole, setting
+from opbench.config import printable
 from opbench.errors import AGAIN, Interrupted
 
 
@@ -115,7 +116,10 @@ def compare(model: str, against: str, tasks: str, settings: tuple[str, ...], out
     with bars() as show, redirect_stdout(sys.stderr):
 
         def run(name: str, task: str, *, seed: int, **more: Any) -> Any:
-            return train(name, task, seed=seed, report=show, progress=epochs(show, f"{name} on {task}, seed {seed}"), **more)
+            record = train(name, task, seed=seed, report=show, progress=epochs(show, f"{name} on {task}, seed {seed}"), **more)
+            if not sys.stderr.isatty():  # which has bars, and a log has a line a training
+                click.echo(f"{record.status}: {printable(name)} on {task}, seed {seed}, in {record.training_seconds:.1f} s", err=True)
+            return record
 
         held = contests(model, listed(against), listed(tasks), settings=chosen, out=out, run=run, **options)
     for one in held:
