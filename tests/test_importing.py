@@ -147,6 +147,45 @@ def test_files_that_cannot_be_joined_are_told(tmp_path):
     assert len(opbench.load(str(import_files(one, one, name="once")[0]), "test")) == 3 * (FRAMES - 1), "a path named twice is one file"
 
 
+def smoke(path, split, samples, buoyancy):
+    """A file as PDEArena's generator writes it: x, y and t are evenly spaced from end to end, dt is the solver's."""
+    n, frames, length, end = 8, 5, 32.0, 10.0
+    values = np.random.default_rng(samples).standard_normal((3, samples, frames, n, n + 2))
+    with h5py.File(path, "w") as file:
+        group = file.create_group(split)
+        for name, array in zip(("u", "vx", "vy"), values, strict=True):
+            group[name] = array
+        group["t"], group["dt"] = np.tile(np.linspace(0, end, frames), (samples, 1)), np.full(samples, end / frames)
+        for axis, points in (("x", n), ("y", n + 2)):
+            group[axis] = np.tile(np.linspace(0, length, points), (samples, 1))
+            group[f"d{axis}"] = np.full(samples, length / (points - 1))
+        group["buo_y"] = np.full(samples, buoyancy)
+    return path
+
+
+def test_pdearenas_files_keep_their_splits_and_have_the_solvers_points_and_times(tmp_path):
+    files = [
+        smoke(tmp_path / f"NavierStokes2D_{split}_{seed}_{buoyancy:.5f}.h5", split, seed, buoyancy)
+        for split, seed, buoyancy in (("train", 6, 0.2), ("train", 7, 0.5), ("valid", 3, 0.2), ("test", 2, 0.4))
+    ]
+    recipe, left_out = import_files(*files, name="smoke")
+    assert not left_out
+    found = problem(f"{recipe}/step")
+    assert (found.recipe.summary, found.recipe.source) == ("PDEArena's smoke", "as its suite wrote it; splits as they are on disk")
+    assert {split: found.recipe.samples(split) for split in found.recipe.splits} == {"train": 13, "valid": 3, "test": 2}
+    x, y = found.spec.grid.coordinates()
+    np.testing.assert_allclose(x, 4 * (np.arange(8) + 0.5))
+    np.testing.assert_allclose(y, 3.2 * (np.arange(10) + 0.5))
+    assert found.times == pytest.approx((2, 4, 6, 8, 10))
+    test = found.split("test").samples()
+    assert [channel.field for channel in found.spec.inputs] == ["smoke", "velocity_x", "velocity_y", "buoyancy"]
+    with h5py.File(files[-1]) as file:
+        torch.testing.assert_close(test.reference[:4, 1], torch.from_numpy(file["test/vx"][0, 1:]).float())
+    assert test.given[:, 3].unique().tolist() == pytest.approx([0.4])
+    with pytest.raises(DataError, match="is of train alone; give the files of valid and test too"):
+        import_files(*files[:2], name="half")
+
+
 def test_long_axes_in_float32_are_even(tmp_path):
     """x of 8192 points ends at 8: it is rounded to a fifth of a thousandth of the spacing; a shift by a hundredth is told."""
     path = waves(tmp_path / "long.hdf5", points=8192, samples=3)

@@ -104,11 +104,11 @@ def show(dataset: str, scale: str, split: str, samples: int, out: Path) -> None:
 @click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="The budget of every model.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the recipe. [default: beside the data]")
 def import_(paths: tuple[Path, ...], **options: Any) -> None:
-    """Make a dataset of files of PDEBench or The Well.
+    """Make a dataset of files of PDEBench, PDEArena or The Well.
 
-    PATHS are files of either, or the folder of a dataset of The Well, with data/train, data/valid and data/test. A recipe is written beside
-    them, to be read and changed. Of each file the first tenth of the samples tests, the next validates, the rest trains, and so of the
-    files where one of several has fewer than ten samples. A number that differs between files is told to models.
+    PATHS are files, or the folder of a dataset of The Well, with data/train, data/valid and data/test. A recipe is written beside them, to
+    be read and changed. PDEArena's files say their splits; of each other file the first tenth of the samples tests, the next validates, the
+    rest trains, and so of the files where one of several has fewer than ten samples. A number that differs between files is told to models.
     """
     from opbench.data.importing import import_files
 

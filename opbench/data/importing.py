@@ -39,12 +39,12 @@ def import_files(
     out: str | Path | None = None,
     report: Callable[..., None] = lambda *_: None,
 ) -> tuple[Path, list[str]]:
-    """Write the recipe of files of PDEBench or The Well, or of the folder of a dataset of The Well.
+    """Write the recipe of files of PDEBench, PDEArena or The Well, or of the folder of a dataset of The Well.
 
-    Returns the recipe's path, and what of the files no model can be told. A folder's splits are those on disk; of each file the first tenth
-    of the samples tests, the next validates, the rest trains, and so of the files where one of several has fewer than ten samples. A number
-    that differs between files is told to models.
-    name: of the dataset, by default that of the file or folder, required for several files. reader: "auto" tells the two by what a file
+    Returns the recipe's path, and what of the files no model can be told. The splits of The Well's folders and PDEArena's files are theirs;
+    of each other file the first tenth of the samples tests, the next validates, the rest trains, and so of the files where one of several
+    has fewer than ten samples. A number that differs between files is told to models.
+    name: of the dataset, by default that of the file or folder, required for several files. reader: "auto" tells them by what a file
     holds. every, every_time: every N-th point and frame is taken. epochs: the budget of every model. out: folder, by default the data's
     own. report: called with what is done, how much of it, how much there is, and a note.
     Raises DataError for files that cannot be a dataset, ConfigError for a name or number that cannot be, or a recipe that is there already.
@@ -63,6 +63,7 @@ def import_files(
     kind = known("reader", reader, ["auto", *names("readers")])
     kind = _kind(path) if kind == "auto" else kind
     looked = {file: reader_of(kind).look(file) for group in files.values() for file in group}
+    files = _as_they_say(files, looked)
     first, found = next(iter(looked.items()))
     for file, other in looked.items():
         _check_grid(file, other, every)
@@ -79,7 +80,7 @@ def import_files(
     first_samples(validate(Foreign, tomllib.loads(text), str(recipe)).placed(folder))
     write_bytes(recipe, text.encode())
     left_out = {line for found in looked.values() for line in found.left_out}
-    if others and len(looked) > 1 and not _told(looked):  # a suite may have written it in the files' names alone
+    if len(files.get("", ())) > 1 and not _told(looked):  # a suite may have written it in the files' names alone
         left_out.add(f"what the {len(looked)} files differ by, if not by chance: none of their numbers does")
     return recipe, sorted(left_out)
 
@@ -112,7 +113,21 @@ def _kind(path: Path) -> str:
     if path.is_dir():
         return "the_well"
     with opened(path) as file:
-        return "the_well" if "dimensions" in file and "t0_fields" in file else "pdebench"
+        if "dimensions" in file and "t0_fields" in file:
+            return "the_well"
+        return "pdearena" if {*REQUIRED} & {*file} else "pdebench"
+
+
+def _as_they_say(files: Files, looked: Mapping[Path, Contents]) -> Files:
+    """By split, where the files themselves say to which they belong; raises DataError where one of these has none."""
+    if not any(found.split for found in looked.values()):
+        return files
+    said = {split: [file for file, found in looked.items() if found.split == split] for split in REQUIRED}
+    if missing := [split for split, group in said.items() if not group]:
+        raise DataError(
+            f"{next(iter(looked))}: is of {looked[next(iter(looked))].split} alone; give the files of {' and '.join(missing)} too"
+        )
+    return said
 
 
 def _check_grid(file: Path, found: Contents, every: int) -> None:

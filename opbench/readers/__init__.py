@@ -39,7 +39,7 @@ class Contents:
     asked: what is solved for, (sample, [time,] *space); given: fields that a model must be told, (sample, *space); scalars: numbers,
     (sample,), with the one value that all samples of the file have, or None.
     coordinates: by axis, in the arrays' order; times: of the frames, None for a steady problem; periodic: per axis.
-    about: which problem of which suite. left_out: what no model can be told of it, and why.
+    about: which problem of which suite. left_out: what no model can be told of it, and why. split: whose samples these are, where it says.
     Raises DataError for what is no grid.
     """
 
@@ -52,6 +52,7 @@ class Contents:
     scalars: Mapping[str, tuple[str, float | None]] = field(default_factory=dict)
     about: str = ""
     left_out: tuple[str, ...] = ()
+    split: str | None = None
 
     def __post_init__(self):
         if not self.coordinates or len(self.coordinates) != len(self.periodic):
