@@ -24,8 +24,8 @@ PART = 10  # a tenth tests, as in PDEBench, the next tenth validates
 SUFFIXES = (".hdf5", ".h5")
 BATCH = 20
 FEWEST = 4  # points of an axis
+ON_DISK = "as its suite wrote it; splits as they are on disk"
 Piece = tuple[str, Path, int, int]  # split, file, first, last
-Files = Mapping[str, Sequence[Path]]  # by split; under "" files whose samples are to be split
 
 
 def import_files(
@@ -53,7 +53,7 @@ def import_files(
         if number < 1:
             raise ConfigError(f"{option}: expected 1 or more, got {number}")
     path = Path(path)
-    files = _files(path, list(map(Path, others)))
+    files = _files(path, list(map(Path, others)))  # each with the split that its folder says
     if others and name is None:
         raise ConfigError(f"{1 + len(others)} files make one dataset; give it a --name")
     folder = Path(out) if out is not None else path if path.is_dir() else path.parent
@@ -62,41 +62,41 @@ def import_files(
         raise ConfigError(f"{recipe}: exists already; remove it, or give another --name")
     kind = known("reader", reader, ["auto", *names("readers")])
     kind = _kind(path) if kind == "auto" else kind
-    looked = {file: reader_of(kind).look(file) for group in files.values() for file in group}
-    files = _as_they_say(files, looked)
+    looked = {file: reader_of(kind).look(file) for file in files}
     first, found = next(iter(looked.items()))
     for file, other in looked.items():
         _check_grid(file, other, every)
         _check_alike(file, other, first, found)
+    pieces, source = _pieces({file: split or looked[file].split for file, split in files.items()}, looked)
     sums = _sums(list(looked), report)
     lines = [
         f"name = {_toml(recipe.stem)}",
         "version = 1",
-        *_head(kind, looked, _source(files, looked), every, every_time),
-        *_splits(recipe, _parts(files, looked), sums, [len(x[::every]) for x in found.coordinates.values()]),
+        *_head(kind, looked, source, every, every_time),
+        *_splits(recipe, pieces, sums, [len(x[::every]) for x in found.coordinates.values()]),
         *_tasks(("static",) if found.times is None else ("step", "trajectory"), epochs),
     ]
     text = "\n".join(lines) + "\n"
     first_samples(validate(Foreign, tomllib.loads(text), str(recipe)).placed(folder))
     write_bytes(recipe, text.encode())
     left_out = {line for found in looked.values() for line in found.left_out}
-    if len(files.get("", ())) > 1 and not _told(looked):  # a suite may have written it in the files' names alone
+    if others and source != ON_DISK and not _told(looked):  # a suite may have written it in the files' names alone
         left_out.add(f"what the {len(looked)} files differ by, if not by chance: none of their numbers does")
     return recipe, sorted(left_out)
 
 
-def _files(path: Path, others: Sequence[Path]) -> Files:
+def _files(path: Path, others: Sequence[Path]) -> dict[Path, str | None]:
     if others or path.is_file():
         for file in (path, *others):
             if not file.is_file():
                 raise DataError(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}; give one folder, or files")
-        return {"": sorted({path, *others})}
+        return dict.fromkeys(sorted({path, *others}))
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder; give a file of PDEBench's, or the folder of a dataset of The Well")
     found = {split: sorted(p for p in (path / "data" / split).glob("*") if p.suffix in SUFFIXES) for split in REQUIRED}
     if missing := [split for split, files in found.items() if not files]:
         raise DataError(f"{path}: no HDF5 files in data/{missing[0]}; give the folder that holds data/train, data/valid and data/test")
-    return found
+    return {file: split for split, files in found.items() for file in files}
 
 
 def _name(path: Path, name: str | None) -> str:
@@ -116,18 +116,6 @@ def _kind(path: Path) -> str:
         if "dimensions" in file and "t0_fields" in file:
             return "the_well"
         return "pdearena" if {*REQUIRED} & {*file} else "pdebench"
-
-
-def _as_they_say(files: Files, looked: Mapping[Path, Contents]) -> Files:
-    """By split, where the files themselves say to which they belong; raises DataError where one of these has none."""
-    if not any(found.split for found in looked.values()):
-        return files
-    said = {split: [file for file, found in looked.items() if found.split == split] for split in REQUIRED}
-    if missing := [split for split, group in said.items() if not group]:
-        raise DataError(
-            f"{next(iter(looked))}: is of {looked[next(iter(looked))].split} alone; give the files of {' and '.join(missing)} too"
-        )
-    return said
 
 
 def _check_grid(file: Path, found: Contents, every: int) -> None:
@@ -243,28 +231,23 @@ def _beside(recipe: Path, file: Path) -> str:
         raise DataError(f"{printable(str(file))}: its name is no UTF-8; rename it") from error
 
 
-def _source(files: Files, looked: Mapping[Path, Contents]) -> str:
-    own = "splits as they are on disk"
-    if "" in files:
-        own = f"of the {'files' if _whole(files, looked) else 'samples of each file'} the first tenth tests, the next validates"
-    return f"as its suite wrote it; {own}"
-
-
-def _parts(files: Files, looked: Mapping[Path, Contents]) -> Iterator[Piece]:
-    if "" not in files:
-        yield from ((split, file, 0, looked[file].samples) for split, group in files.items() for file in group)
-    elif _whole(files, looked):
-        whole = files[""]
-        for split, start, stop in _tenths(whole[0].parent, len(whole), "files"):
-            yield from ((split, file, 0, looked[file].samples) for file in whole[start:stop])
-    else:
-        for file in files[""]:
-            yield from ((split, file, start, stop) for split, start, stop in _tenths(file, looked[file].samples, "samples"))
-
-
-def _whole(files: Files, looked: Mapping[Path, Contents]) -> bool:
-    """Whether files are split, of several that have few samples each, as PDEBench's incompressible flow."""
-    return len(files[""]) > 1 and min(looked[file].samples for file in files[""]) < PART
+def _pieces(said: Mapping[Path, str | None], looked: Mapping[Path, Contents]) -> tuple[list[Piece], str]:
+    """What each split takes of which file, and by what rule; said: the split that a file is of. Raises DataError where one has nothing."""
+    counts = {file: found.samples for file, found in looked.items()}
+    if any(said.values()):
+        if missing := [split for split in REQUIRED if split not in said.values()]:
+            first, split = next(iter(said.items()))
+            raise DataError(f"{first}: is of {split} alone; give the files of {' and '.join(missing)} too")
+        return [(split, file, 0, counts[file]) for split in REQUIRED for file, own in said.items() if own == split], ON_DISK
+    rule = "as its suite wrote it; of the {} the first tenth tests, the next validates"
+    if len(counts) > 1 and min(counts.values()) < PART:  # as in PDEBench's incompressible flow
+        whole = list(counts)
+        tenths = _tenths(whole[0].parent, len(whole), "files")
+        return [(split, file, 0, counts[file]) for split, start, stop in tenths for file in whole[start:stop]], rule.format("files")
+    each = {file: _tenths(file, count, "samples") for file, count in counts.items()}
+    return [(split, file, start, stop) for file, tenths in each.items() for split, start, stop in tenths], rule.format(
+        "samples of each file"
+    )
 
 
 def _tenths(place: Path, count: int, things: str) -> list[tuple[str, int, int]]:
