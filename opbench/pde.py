@@ -55,6 +55,10 @@ class EvolutionPDE(PDE):
     def nonlinear(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         return _zero(unknown)
 
+    def undamped(self, given: Given) -> "ConservationLaw | None":
+        """The law that these values leave, where nothing keeps its solutions from jumping; None where something does."""
+        return None
+
     def rate(self, unknown: Any, /, given: Given, d: Derivatives) -> Any:
         """The time derivative of the unknown, (sample, *space)."""
         linear, nonlinear = self.linear(unknown, given, d), self.nonlinear(unknown, given, d)
@@ -67,6 +71,9 @@ class ConservationLaw(EvolutionPDE):
     The unknowns are the state that people measure (density, velocity, pressure); `conserved` and `state` lead to the conserved quantities
     and back. Unknowns that are marked `positive` stay so.
     """
+
+    def undamped(self, given: Given) -> "ConservationLaw":
+        return self
 
     @abstractmethod
     def flux(self, state: Any, /, given: Given, axis: str) -> Any:

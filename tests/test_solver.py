@@ -245,3 +245,45 @@ def test_the_first_time_alone_is_the_given_state_between_ends_too():
     given = {"population": start, "diffusivity": 0.1, "growth": 1.0}
     answer = solve("fisher_kpp", grid, given, times=[0.0], boundary={"x": Neumann(0.0)})
     assert np.allclose(answer.population.values[0], start, rtol=0, atol=1e-15)
+
+
+def test_a_jump_is_seen_beside_larger_values_elsewhere_and_in_other_samples():
+    """The order is chosen for the roughest place of the roughest sample: stencils of order 4 blow up there."""
+    rod = Grid(("x",), (33,), (0.0,), (1.0,), (False,))
+    layers = np.where(rod.coordinates()[0] < 0.5, 1e-3, 2e-2)
+    given = {"temperature": lambda x: 1 + np.cos(np.pi * x)}
+    both = solve("heat", rod, given | {"diffusivity": np.stack([layers, np.ones(33)])}, [3.0], boundary={"x": Neumann(0.0)}, tolerance=1e-5)
+    alone = solve("heat", rod, given | {"diffusivity": layers}, [3.0], boundary={"x": Neumann(0.0)}, tolerance=1e-5)
+    np.testing.assert_allclose(both.temperature[0], alone.temperature, atol=1e-3)
+    beside = lambda x: np.where(x < 0.25, 0.01, 0.05) + 2 * np.exp(-(((x - 1) / 0.25) ** 2))  # noqa: E731
+    assert "order 2" in solve("heat", rod, given | {"diffusivity": beside}, [0.1], boundary={"x": Neumann(0.0)}).scheme
+
+
+def test_a_steady_equation_refuses_high_orders_where_a_coefficient_jumps():
+    rod = Grid(("x",), (33,), (0.0,), (1.0,), (False,))
+    given = {"permeability": lambda x: np.where(x < 0.5, 1.0, 20.0), "source": 0.0}
+    ends = {"x": (Dirichlet(0.0), Neumann(0.3))}
+    assert float(solve("darcy", rod, given, boundary=ends).pressure.max()) == pytest.approx(3.15)
+    with pytest.raises(OpbenchError, match="Darcy: order 4 is wrong between ends where a coefficient jumps; take order 2"):
+        solve("darcy", rod, given, boundary=ends, order=4)
+
+
+def test_jumps_midway_between_periodic_points_are_of_second_order():
+    """Against a much finer grid, on whose points the jumps lie midway too."""
+    values = {}
+    for n in (32, 96, 864):
+        ring = Grid(("x",), (n,), (1 / n,), (2 + 1 / n,), (True,))  # centres of cells, whose thirds' centres are among them
+        given = {"temperature": lambda x: np.exp(np.sin(np.pi * x)), "diffusivity": lambda x: np.where((x > 0.5) & (x < 1.5), 0.02, 1.0)}
+        answer = solve("heat", ring, given, [0.1], tolerance=1e-6)
+        assert "finite differences of order 2, " in answer.scheme
+        values[n] = answer.temperature.values[0]
+    coarse, fine = (np.linalg.norm(values[n] - values[864][(864 // n) // 2 :: 864 // n]) / np.linalg.norm(values[n]) for n in (32, 96))
+    assert np.log(coarse / fine) / np.log(3) > 1.8, (coarse, fine)
+
+
+def test_an_answer_goes_in_again_whatever_the_order_of_its_axes():
+    grid = Grid(("x", "y"), (16, 16), (0.0, 0.0), (1.0, 1.0), (True, True))
+    start = solve("heat", grid, {"temperature": lambda x, y: np.sin(2 * np.pi * (x + 2 * y)), "diffusivity": 0.01}, [0.1])
+    field = start.temperature.isel(time=0)
+    once, turned = (solve("heat", grid, {"temperature": given, "diffusivity": 0.01}, [0.1]) for given in (field, field.T))
+    np.testing.assert_array_equal(turned.temperature, once.temperature)

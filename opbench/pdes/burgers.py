@@ -1,7 +1,11 @@
-"""Viscous Burgers equation, u_t + (u^2 / 2)_x = nu u_xx."""
+"""Viscous Burgers equation, u_t + (u^2 / 2)_x = nu u_xx.
+
+Without viscosity it is the inviscid one, a conservation law whose solutions jump.
+"""
 
 from opbench.field import Field
 from opbench.pde import EvolutionPDE
+from opbench.pdes.inviscid_burgers import InviscidBurgers
 
 
 class Burgers(EvolutionPDE):
@@ -13,4 +17,7 @@ class Burgers(EvolutionPDE):
         return given["viscosity"] * d.laplacian(u)
 
     def nonlinear(self, u, given, d):
-        return -d.partial(u**2 / 2, "x")
+        return InviscidBurgers().rate(u, given, d)
+
+    def undamped(self, given):
+        return None if given["viscosity"].any() else InviscidBurgers()

@@ -30,8 +30,8 @@ from opbench.solver.evolution import NotDiagonal, Semidiscrete, evolve
 from opbench.solver.explicit import REACH, Lines, march
 from opbench.solver.mirror import Mirror, mirrored
 from opbench.solver.multigrid import Unsuitable
-from opbench.solver.noted import noted
-from opbench.solver.posed import Posed, in_cells, is_rough, pose
+from opbench.solver.noted import jumps, noted
+from opbench.solver.posed import Posed, pose
 from opbench.solver.shock import COURANT, Balance, conserve
 from opbench.solver.steady import solve_steady
 
@@ -62,8 +62,8 @@ def solve(
         or functions of the coordinates; parameters that are constant in space as a number or (sample,), and coefficients that happen to
         be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`,
         `diffusivity`, `speed`) is best given in the cells between them, one entry less an axis; a function that jumps is evaluated there
-        (stencils of higher order than 2 take points only). Of a steady equation the unknowns may be given too: a first guess, zero
-        elsewhere, for what is not linear.
+        (stencils of higher order than 2 take points only, and so do grids with periodic axes, where jumps are taken to lie midway). Of a
+        steady equation the unknowns may be given too: a first guess, zero elsewhere, for what is not linear.
     times: when the answer is wanted, strictly increasing; None for a steady equation.
     boundary: what holds at the ends of bounded axes, {"x": Dirichlet(0.0)} or {"x": (Dirichlet(1.0), Outflow())}: see opbench.boundary.
         A steady equation has Dirichlet(0.0) everywhere unless it is said.
@@ -130,6 +130,8 @@ def compute(
 def _steady(posed: Posed, tolerance: float, order: int, factors: Factors | None) -> Solution:
     """By conjugate gradients where one unknown with given ends makes a symmetric positive matrix of order 2; else by sparse factors."""
     assert isinstance(posed.pde, SteadyPDE)
+    if not all(posed.grid.periodic):
+        _require_smooth(posed, order, order > 2 and jumps(posed, noted(posed)))
     if order == 2 and len(posed.unknowns) == 1 and not any(posed.grid.periodic):
         ends = [condition for *_, condition in conditions(posed.conditions)]
         if all(isinstance(end, Dirichlet) for end in ends):
@@ -150,11 +152,13 @@ def _evolve(posed: Posed, times: Sequence[float], tolerance: float, order: int |
     """Values (time, field, sample, *space), steps and the scheme in words: exponential steps where the linear part is diagonal in Fourier
     space, explicit ones elsewhere, and between mirrors where the times are so close that these are cheaper; conservation laws by fluxes
     that bear jumps."""
-    if isinstance(posed.pde, ConservationLaw):
+    assert isinstance(posed.pde, EvolutionPDE)
+    asked = isinstance(posed.pde, ConservationLaw)  # else smooth stencils may be, where it is known that nothing jumps yet
+    if (asked or (scheme == "finite_difference" and order in (None, 3, 5))) and (law := posed.pde.undamped(posed.given)) is not None:
         known("scheme of a conservation law", scheme, ["finite_difference"])
         used = 5 if order is None else order
         words = f"conservative WENO finite differences of order {used}, ten-stage SSP Runge-Kutta steps, Courant number {COURANT} a stage"
-        return *conserve(Balance(posed, used), times), words
+        return *conserve(Balance(replace(posed, pde=law), used), times), words
     mirror = mirrored(posed) if posed.conditions else None
     if mirror is None:
         return _stepped(posed, times, tolerance, order, scheme)
@@ -210,10 +214,9 @@ def _order_between_ends(posed: Posed, order: int | None) -> int:
         )
     if not damped and found.highest > 1 and any(isinstance(end, Outflow) for *_, end in conditions(posed.conditions)):
         raise OpbenchError(f"{posed.name}: Outflow would send its waves back, which run both ways; take another condition, farther off")
-    rough = any(is_rough(coefficient, posed.grid) or in_cells(coefficient, posed.grid) for coefficient in found.coefficients)
+    rough = jumps(posed, found)
     used = (4 if damped and not rough else 2) if order is None else order
-    if used > 2 and rough:
-        raise OpbenchError(f"{posed.name}: order {used} is wrong between ends where a coefficient jumps; take order 2")
+    _require_smooth(posed, used, rough)
     if used > 4 and not damped:
         raise OpbenchError(
             f"{posed.name}: order {used} is unstable between these ends, since nothing damps it; take order 2 or 4, or other conditions"
@@ -221,10 +224,21 @@ def _order_between_ends(posed: Posed, order: int | None) -> int:
     return used
 
 
+def _may_jump(posed: Posed) -> bool:
+    return any(field.cells and posed.given[field.name].numel() > posed.samples for field in posed.pde.inputs_on(posed.grid.axes))
+
+
+def _require_smooth(posed: Posed, order: int, rough: bool) -> None:
+    if order > 2 and rough:
+        raise OpbenchError(f"{posed.name}: order {order} is wrong between ends where a coefficient jumps; take order 2")
+
+
 def differences(posed: Posed, order: int | None, scheme: Scheme) -> tuple[Fourier | FiniteDifference, int, str]:
     """What differentiates an evolution equation without mirrors, its order, and both in words."""
     assert isinstance(posed.pde, EvolutionPDE)
     used = _order_between_ends(posed, order) if not all(posed.grid.periodic) else PERIODIC_ORDER if order is None else order
+    if order is None and scheme == "finite_difference" and all(posed.grid.periodic) and _may_jump(posed) and jumps(posed, noted(posed)):
+        return FiniteDifference(posed.grid, 2), 2, "finite differences of order 2"
     if scheme == "spectral":
         return Spectral(posed.grid, posed.device), used, "spectral derivatives"
     if all(posed.grid.periodic):

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from opbench.derivatives import Derivatives
 from opbench.grid import Grid
-from opbench.pde import EvolutionPDE
-from opbench.solver.posed import Posed
+from opbench.pde import EvolutionPDE, SteadyPDE
+from opbench.solver.posed import Posed, in_cells, is_rough
 
 
 class Noted(Derivatives):
@@ -33,9 +34,17 @@ class Noted(Derivatives):
 
 
 def noted(posed: Posed) -> Noted:
-    """Of the rate of the initial state."""
-    assert isinstance(posed.pde, EvolutionPDE)
-    assert posed.initial is not None
-    d = Noted(posed.grid)
-    posed.pde.rate(posed.unknown(list(posed.initial)), posed.given, d)
+    """Of the rate of the initial state, or the residual of the first guess."""
+    d, shape = Noted(posed.grid), (len(posed.unknowns), posed.samples, *posed.grid.shape)
+    start = torch.zeros(shape, dtype=torch.float64, device=posed.device) if posed.initial is None else posed.initial
+    pde, unknown = posed.pde, posed.unknown(list(start))
+    if isinstance(pde, EvolutionPDE):
+        pde.rate(unknown, posed.given, d)
+    elif isinstance(pde, SteadyPDE):
+        pde.residual(unknown, posed.given, d)
     return d
+
+
+def jumps(posed: Posed, found: Noted) -> bool:
+    """Whether a coefficient does, so that its differences are wrong."""
+    return any(is_rough(coefficient, posed.grid) or in_cells(coefficient, posed.grid) for coefficient in found.coefficients)

@@ -17,7 +17,8 @@ from opbench.find import known
 from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE, parts
 
-ROUGH = 0.1  # fourth difference over size: a wave of nine points has as much, and so has a jump by a thirtieth
+ROUGH = 0.2  # fourth difference over size, over five points: a wave of nine has as much, and so has a jump by a fifteenth
+NOTHING = 1e-3  # of a sample's largest value: what its smallest ones are not measured by
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
         value = _called(label, value, (grid.middles() if there else grid).mesh())
         if field.uniform and np.ndim(value):
             raise OpbenchError(f"{label} is constant in space, and its function gave an array {np.shape(value)}; give a number")
-    tensor = _numbers(label, value, device)
+    tensor = _numbers(label, _in_order(value, grid), device)
     is_number = tensor.ndim == 0
     if is_number or (field.uniform and tensor.ndim == 1):
         tensor = tensor.reshape(*tensor.shape, *[1] * grid.dims)
@@ -153,13 +154,24 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
     return tensor
 
 
+def _in_order(value: Any, grid: Grid) -> Any:
+    """A labelled array's axes as the grid has them, behind any others; other arrays as they are."""
+    dims = getattr(value, "dims", ())
+    return value.transpose(..., *grid.axes) if isinstance(dims, tuple) and {*grid.axes} <= {*dims} else value
+
+
 def is_rough(coefficient: Any, grid: Grid) -> bool:
-    """Whether it varies so much from point to point that differences of higher order than 2 are wrong about it."""
-    if not isinstance(coefficient, Tensor):
+    """Whether it varies so much from point to point, somewhere, that differences of higher order than 2 are wrong about it."""
+    if not isinstance(coefficient, Tensor) or coefficient.ndim < grid.dims:
         return False
-    size = float(coefficient.abs().max())
-    places = [place for place in range(-min(grid.dims, coefficient.ndim), 0) if coefficient.shape[place] > 4]
-    return any(float(torch.diff(coefficient, n=4, dim=place).abs().max()) > ROUGH * size for place in places)
+    space = tuple(range(-grid.dims, 0))
+    least = NOTHING * coefficient.abs().amax(space, keepdim=True)
+    for place in space:
+        if coefficient.shape[place] > 4:
+            size = coefficient.abs().unfold(place, 5, 1).mean(-1) + least
+            if bool((torch.diff(coefficient, n=4, dim=place).abs() > ROUGH * size).any()):
+                return True
+    return False
 
 
 def in_cells(coefficient: Any, grid: Grid) -> bool:
@@ -183,8 +195,8 @@ def _at_end(label: str, value: Any, grid: Grid, axis: str, end: int, device: str
         tensor = tensor.select(place + 1, -end)
     constant = tuple(1 for _ in side)
     if tuple(tensor.shape[tensor.ndim - len(side) :]) not in (side, constant) or tensor.ndim - len(side) not in (0, 1):
-        shapes = f"{side}, {('sample', *side)}, {('sample', *constant)}, {('sample', *grid.shape)}"
-        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {shapes} or a number")
+        shapes = dict.fromkeys((side, ("sample", *side), ("sample", *constant), ("sample", *grid.shape)))
+        raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {', '.join(map(str, shapes))} or a number")
     return tensor.unsqueeze(tensor.ndim - len(side) + place)
 
 
