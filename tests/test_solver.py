@@ -287,3 +287,15 @@ def test_an_answer_goes_in_again_whatever_the_order_of_its_axes():
     field = start.temperature.isel(time=0)
     once, turned = (solve("heat", grid, {"temperature": given, "diffusivity": 0.01}, [0.1]) for given in (field, field.T))
     np.testing.assert_array_equal(turned.temperature, once.temperature)
+
+
+@pytest.mark.parametrize(("place", "bound"), [(0.5, 1e-12), (0.5 + 1 / 32, 1e-12), (0.5 + 1 / 64, 1e-12), (0.53, 2e-3)])
+def test_what_flows_across_a_jump_is_right_wherever_it_lies(place, bound):
+    """On a node, in the middle of a cell, at a quarter of it, and anywhere: pressure falls from 1 to 0 through two layers."""
+    rod = Grid(("x",), (17,), (0.0,), (1.0,), (False,))
+    x = rod.coordinates()[0]
+    flux = 1 / (place / 1 + (1 - place) / 20)
+    exact = np.where(x < place, 1 - flux * x, flux * (1 - x) / 20)
+    given = {"permeability": lambda x: np.where(x < place, 1.0, 20.0), "source": 0.0}
+    answer = solve("darcy", rod, given, boundary={"x": (Dirichlet(1.0), Dirichlet(0.0))}).pressure.values
+    assert np.abs(answer - exact).max() < bound

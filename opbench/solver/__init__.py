@@ -61,7 +61,7 @@ def solve(
     given: initial fields, coefficient fields and parameters by name, as numbers, numpy arrays or tensors, (*space) or (sample, *space),
         or functions of the coordinates; parameters that are constant in space as a number or (sample,), and coefficients that happen to
         be as a number or (sample, 1), one axis of length one an axis of space. A coefficient that jumps on grid points (`permeability`,
-        `diffusivity`, `speed`) is best given in the cells between them, one entry less an axis; a function that jumps is evaluated there
+        `diffusivity`, `speed`) is best given in the cells between them, one entry less an axis; a function that jumps is averaged there
         (stencils of higher order than 2 take points only, and so do grids with periodic axes, where jumps are taken to lie midway). Of a
         steady equation the unknowns may be given too: a first guess, zero elsewhere, for what is not linear.
     times: when the answer is wanted, strictly increasing; None for a steady equation.

@@ -18,6 +18,7 @@ from opbench.grid import AXES, Grid
 from opbench.pde import PDE, EvolutionPDE, parts
 
 ROUGH = 0.2  # fourth difference over size, over five points: a wave of nine has as much, and so has a jump by a fifteenth
+PIECES = 4  # points along each axis of a cell; even, so that none lies in its middle, where a jump may lie
 NOTHING = 1e-3  # of a sample's largest value: what its smallest ones are not measured by
 
 
@@ -72,7 +73,7 @@ def pose(
     """The problem, and whether any given value had samples.
 
     boundary: as in opbench.boundary; a steady equation has Dirichlet(0.0) at all ends unless it is said.
-    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them; functions are then evaluated
+    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them; functions are then averaged
         there, of None only those that do jump.
     Raises OpbenchError for names, shapes and values that do not fit.
     """
@@ -132,7 +133,7 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
     may_jump = cells is not False and field.cells and not any(grid.periodic)
     if callable(value) and not isinstance(value, Tensor):
         there = may_jump and (cells or is_rough(_numbers(label, _called(label, value, grid.mesh()), device), grid))
-        value = _called(label, value, (grid.middles() if there else grid).mesh())
+        value = _over_cells(label, value, grid) if there else _called(label, value, grid.mesh())
         if field.uniform and np.ndim(value):
             raise OpbenchError(f"{label} is constant in space, and its function gave an array {np.shape(value)}; give a number")
     tensor = _numbers(label, _in_order(value, grid), device)
@@ -209,6 +210,18 @@ def _called(label: str, function: Any, mesh: Sequence[np.ndarray]) -> Any:
     if np.shape(value) not in ((), mesh[0].shape):
         raise OpbenchError(f"{label}: the function gave {np.shape(value)} for coordinates {mesh[0].shape}; return one value a point")
     return value
+
+
+def _over_cells(label: str, function: Any, grid: Grid) -> Any:
+    """Harmonic means over the cells between a grid's points: what flows across a jump is right, wherever it lies."""
+    value = _called(label, function, grid.refine(PIECES).middles().mesh())
+    if not np.ndim(value):
+        return value
+    split = np.asarray(value).reshape([n for m in grid.cells for n in (m, PIECES)])
+    within = tuple(range(1, 2 * grid.dims, 2))
+    with np.errstate(divide="ignore"):  # nothing flows where a part of the cell lets nothing through
+        means = 1 / np.mean(1 / split, within)
+    return np.where(np.ptp(split, within) == 0, split.max(within), means)
 
 
 def _numbers(label: str, value: Any, device: str) -> Tensor:
