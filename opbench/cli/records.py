@@ -12,24 +12,30 @@ from opbench.cli._shared import DATASET, Name, bars, counted, epochs, opbench, t
 from opbench.config import printable
 from opbench.errors import Interrupted, OpbenchError
 
-foreign_model = click.option(
-    "--model",
-    "-m",
-    help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run; records of opbench's own need none.",
+OF_ITS_RUN = (
+    click.option(
+        "--model",
+        "-m",
+        help="The class of a model that is none of opbench's: path/to/file.py:Class. Its code is run; records of opbench's own need none.",
+    ),
+    click.option("--loss", help="The class of a loss that is none of opbench's, likewise."),
+    click.option("--task", "-t", help="Where the data are of a recipe of your own: path/to/recipe.toml, or recipe.toml/kind."),
+    click.option(
+        "--weights", type=click.Path(path_type=Path), help="[default: runs/<dataset>/<record's name>/weights.safetensors beside records/]"
+    ),
 )
-foreign_loss = click.option("--loss", help="The class of a loss that is none of opbench's, likewise.")
-own_task = click.option("--task", "-t", help="Where the data are of a recipe of your own: path/to/recipe.toml, or recipe.toml/kind.")
-weights_option = click.option(
-    "--weights", type=click.Path(path_type=Path), help="[default: runs/<dataset>/<record's name>/weights.safetensors beside records/]"
-)
+
+
+def of_its_run(command: Callable) -> Callable:
+    """Options that name what a record's run was of, where opbench cannot know it."""
+    for option in reversed(OF_ITS_RUN):
+        command = option(command)
+    return command
 
 
 @opbench.command()
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@foreign_model
-@foreign_loss
-@own_task
-@weights_option
+@of_its_run
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), show_default=True, help="For the archives.")
 def submit(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
     """Pack records of yours for a pull request.
@@ -66,10 +72,7 @@ def _submit(path: Path, weights: Path | None, out: Path, **named: str | None) ->
 @click.option(
     "--retrain", is_flag=True, help="Repeat the training too (alone, where no checkpoint is there), and compare what comes of it."
 )
-@foreign_model
-@foreign_loss
-@own_task
-@weights_option
+@of_its_run
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -151,10 +154,7 @@ def _verify(path: Path, weights: Path | None, retrain: bool, data: Path | None, 
 
 @opbench.command()
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@foreign_model
-@foreign_loss
-@own_task
-@weights_option
+@of_its_run
 @shared.data
 @click.option("--cost", is_flag=True, help="Time the model and the solver too, on the machine that trained it.")
 def rescore(records: tuple[Path, ...], weights: Path | None, **options: Any) -> None:
