@@ -255,7 +255,10 @@ def test_a_jump_is_seen_beside_larger_values_elsewhere_and_in_other_samples():
     both = solve("heat", rod, given | {"diffusivity": np.stack([layers, np.ones(33)])}, [3.0], boundary={"x": Neumann(0.0)}, tolerance=1e-5)
     alone = solve("heat", rod, given | {"diffusivity": layers}, [3.0], boundary={"x": Neumann(0.0)}, tolerance=1e-5)
     np.testing.assert_allclose(both.temperature[0], alone.temperature, atol=1e-3)
-    beside = lambda x: np.where(x < 0.25, 0.01, 0.05) + 2 * np.exp(-(((x - 1) / 0.25) ** 2))  # noqa: E731
+
+    def beside(x):
+        return np.where(x < 0.25, 0.01, 0.05) + 2 * np.exp(-(((x - 1) / 0.25) ** 2))
+
     assert "order 2" in solve("heat", rod, given | {"diffusivity": beside}, [0.1], boundary={"x": Neumann(0.0)}).scheme
 
 

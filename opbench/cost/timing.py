@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from opbench.errors import OpbenchError, out_of_memory
+from opbench.records import record
 from opbench.records.record import Clock, Spread
 
 SECONDS = 0.2  # that a call is repeated for
@@ -41,11 +42,8 @@ class Timing:
 
 
 def clock_of(device: str) -> Clock:
-    """The processor's own clock where one CPU thread does all the work, else the wall's.
-
-    On a quiet core they agree; on a shared one only the first repeats.
-    """
-    return "processor" if device == "cpu" and torch.get_num_threads() == 1 else "wall"
+    """By which seconds are told here."""
+    return record.clock_of(device, torch.get_num_threads())
 
 
 def timed(work: Callable[[], object], device: str, seconds: float = SECONDS) -> Timing:

@@ -6,7 +6,7 @@ from opbench.pde import SteadyPDE
 
 class Darcy(SteadyPDE):
     dims = (1, 2)
-    inputs = (Field("permeability", "m^2/(Pa s)", cells=True), Field("source", "1/s", default=1.0))
+    inputs = (Field("permeability", "m^2/(Pa s)", cells=1), Field("source", "1/s", default=1.0))
     outputs = (Field("pressure", "Pa"),)
 
     def residual(self, p, given, d):

@@ -6,7 +6,7 @@ from opbench.pde import EvolutionPDE
 
 class Heat(EvolutionPDE):
     dims = (1, 2)
-    inputs = (Field("diffusivity", "m^2/s", cells=True, least=0.0), Field("source", "K/s", default=0.0))
+    inputs = (Field("diffusivity", "m^2/s", cells=1, least=0.0), Field("source", "K/s", default=0.0))
     outputs = (Field("temperature", "K"),)
 
     def linear(self, u, given, d):

@@ -8,7 +8,7 @@ class Wave(EvolutionPDE):
     """u: displacement, v: velocity, c: speed."""
 
     dims = (1, 2)
-    inputs = (Field("speed", "m/s", cells=True),)
+    inputs = (Field("speed", "m/s", cells=2),)
     outputs = (Field("displacement", "m"), Field("velocity", "m/s"))
     dissipative = False
 

@@ -32,6 +32,14 @@ Scheme = Literal["finite_difference", "spectral", "sparse_lu"]
 Track = Literal["closed", "open"]
 
 
+def clock_of(device: str, threads: int) -> Clock:
+    """The processor's own where one CPU thread does all the work, else the wall's.
+
+    On a quiet core they agree; on a shared one only the first repeats.
+    """
+    return "processor" if device == "cpu" and threads == 1 else "wall"
+
+
 class Machine(Frozen):
     """Where a run's seconds were spent; tf32: whether any float32 product was rounded to TF32."""
 
@@ -47,8 +55,7 @@ class Machine(Frozen):
 
     @property
     def clock(self) -> Clock:
-        """The processor's own where one CPU thread does all the work, which a busy machine does not stretch, else the wall's."""
-        return "processor" if self.device == "cpu" and self.threads == 1 else "wall"
+        return clock_of(self.device, self.threads)
 
     @property
     def words(self) -> str:
@@ -203,11 +210,8 @@ class Trained(Frozen):
 
 
 DECIDED = {"task", "task_version", "scale", "data_fingerprint", "model", "settings", "source_sha256", "provenance", "loss", "training"}
-SINCE = {
-    "loss_settings",
-    "loss_source_sha256",
-    "labels",
-}  # decided too, where a record says anything of them: earlier records keep their fingerprints
+# decided too, where a record says anything of them: earlier records keep their fingerprints
+SINCE = {"loss_settings", "loss_source_sha256", "labels"}
 BUDGET = {"train.epochs", "train.batch_size"}
 
 

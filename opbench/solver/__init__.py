@@ -82,8 +82,7 @@ def solve(
     if not (order is None or isinstance(order, Integral)):
         raise OpbenchError(f"{equation}: order: expected a whole number, 2, 4, 6 or 8, got {order!r}")
     with _room(equation, grid):
-        in_cells_too = None if order is None and isinstance(pde, EvolutionPDE) else order in (None, 2)
-        posed, batched = pose(pde, grid, given, boundary, resolve_device(device), in_cells_too)
+        posed, batched = pose(pde, grid, given, boundary, resolve_device(device), cells=order in (None, 2))
     wanted = _increasing(equation, times, start) if isinstance(pde, EvolutionPDE) else None
     if wanted is None and times is not None:
         raise OpbenchError(f"{equation}: is steady and takes no times; leave them out")

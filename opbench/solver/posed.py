@@ -15,7 +15,7 @@ from opbench.errors import OpbenchError
 from opbench.field import Field
 from opbench.find import known
 from opbench.grid import AXES, Grid
-from opbench.pde import PDE, EvolutionPDE, parts
+from opbench.pde import PDE, EvolutionPDE, SteadyPDE, parts
 
 ROUGH = 0.2  # fourth difference over size, over five points: a wave of nine has as much, and so has a jump by a fifteenth
 PIECES = 4  # points along each axis of a cell; even, so that none lies in its middle, where a jump may lie
@@ -68,13 +68,12 @@ class Posed:
 
 
 def pose(
-    pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu", cells: bool | None = True
+    pde: PDE, grid: Grid, given: Mapping[str, Any], boundary: Boundary | None = None, device: str = "cpu", cells: bool = True
 ) -> tuple[Posed, bool]:
     """The problem, and whether any given value had samples.
 
     boundary: as in opbench.boundary; a steady equation has Dirichlet(0.0) at all ends unless it is said.
-    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them; functions are then averaged
-        there, of None only those that do jump.
+    cells: whether coefficients that may jump may stand in the cells, as stencils of order 2 take them.
     Raises OpbenchError for names, shapes and values that do not fit.
     """
     name = type(pde).__name__
@@ -99,7 +98,7 @@ def pose(
         value = given.get(field.name, 0.0 if guessed and field in unknowns else field.default)
         if value is None:
             raise OpbenchError(f"{name}: '{field.name}' ({field.unit}) is not given; add it to given={{...}}")
-        tensors[field.name] = _tensor(f"{name}: '{field.name}'", value, field, grid, device, field in unknowns, cells)
+        tensors[field.name] = _tensor(pde, field, value, grid, device, cells)
         if field.least is not None and (smallest := float(tensors[field.name].min())) < field.least:
             raise OpbenchError(
                 f"{name}: '{field.name}' must be {field.least:g} or more, its smallest value is {smallest:g}; check its sign"
@@ -129,11 +128,13 @@ def pose(
     return Posed(pde, grid, unknowns, initial, tensors, conditions, ends, samples, device), bool(counts)
 
 
-def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolves: bool, cells: bool | None) -> Tensor:
-    may_jump = cells is not False and field.cells and not any(grid.periodic)
+def _tensor(pde: PDE, field: Field, value: Any, grid: Grid, device: str, cells: bool) -> Tensor:
+    label = f"{type(pde).__name__}: '{field.name}'"
+    may_jump = cells and field.cells and not any(grid.periodic)
     if callable(value) and not isinstance(value, Tensor):
-        there = may_jump and (cells or is_rough(_numbers(label, _called(label, value, grid.mesh()), device), grid))
-        value = _over_cells(label, value, grid) if there else _called(label, value, grid.mesh())
+        at_points = _called(label, value, grid.mesh())  # which evolution takes by stencils of higher order, where nothing jumps
+        there = may_jump and (isinstance(pde, SteadyPDE) or is_rough(_numbers(label, at_points, device), grid))
+        value = _over_cells(label, value, grid, field.cells) if there else at_points
         if field.uniform and np.ndim(value):
             raise OpbenchError(f"{label} is constant in space, and its function gave an array {np.shape(value)}; give a number")
     tensor = _numbers(label, _in_order(value, grid), device)
@@ -143,14 +144,14 @@ def _tensor(label: str, value: Any, field: Field, grid: Grid, device: str, evolv
     if tensor.numel() == 0:
         raise OpbenchError(f"{label} is empty, {tuple(tensor.shape)}; give one sample or more")
     constant = tuple(1 for _ in grid.shape)
-    spaces = [constant] if field.uniform or is_number else [grid.shape] if evolves else [grid.shape, constant]
+    spaces = [constant] if field.uniform or is_number else [grid.shape] if field in pde.outputs else [grid.shape, constant]
     if may_jump:
         spaces.append(tuple(n - 1 for n in grid.shape))
     space = tuple(tensor.shape[-grid.dims :])
     if tensor.ndim - grid.dims not in (0, 1) or space not in spaces:
         shapes = " or ".join(f"{fit}, (sample, {', '.join(map(str, fit))})" for fit in spaces)
         expected = "a number or (sample,): it is constant in space" if field.uniform else f"{shapes} or a number"
-        expected += "; in cells at order 2 only" if field.cells and cells is False else ""
+        expected += "; in cells at order 2 only" if field.cells and not cells else ""
         raise OpbenchError(f"{label} has shape {tuple(tensor.shape)}; expected {expected}")
     return tensor
 
@@ -212,15 +213,18 @@ def _called(label: str, function: Any, mesh: Sequence[np.ndarray]) -> Any:
     return value
 
 
-def _over_cells(label: str, function: Any, grid: Grid) -> Any:
-    """Harmonic means over the cells between a grid's points: what flows across a jump is right, wherever it lies."""
+def _over_cells(label: str, function: Any, grid: Grid, power: int) -> Any:
+    """Means over the cells between a grid's points, harmonic ones of the function's power: what flows across layers is then right.
+
+    Where they meet within a cell that is known to a quarter of it.
+    """
     value = _called(label, function, grid.refine(PIECES).middles().mesh())
     if not np.ndim(value):
         return value
     split = np.asarray(value).reshape([n for m in grid.cells for n in (m, PIECES)])
     within = tuple(range(1, 2 * grid.dims, 2))
     with np.errstate(divide="ignore"):  # nothing flows where a part of the cell lets nothing through
-        means = 1 / np.mean(1 / split, within)
+        means = np.mean(1 / split**power, within) ** (-1 / power)
     return np.where(np.ptp(split, within) == 0, split.max(within), means)
 
 

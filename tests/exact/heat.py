@@ -148,14 +148,17 @@ CASES = (
         times=(0.1, 0.4),
         given={"diffusivity": lambda x: 0.04 * x**2},
     ),
-    case(
-        "a rod of two layers that meet on a node",
-        in_layers,
-        {"x": Dirichlet(0.0)},
-        (17, 33, 65),
-        5e-4,
-        rate=2,
-        given={"diffusivity": lambda x: np.where(x < LENGTH / 2, LAYER, 9 * LAYER)},
+    *(
+        case(
+            f"a rod of two layers that meet {place}",
+            in_layers,
+            {"x": Dirichlet(0.0)},
+            sizes,
+            1e-3,
+            rate=2,
+            given={"diffusivity": lambda x: np.where(x < LENGTH / 2, LAYER, 9 * LAYER)},
+        )
+        for place, sizes in (("on a node", (17, 33, 65)), ("between two", (16, 32, 64)))
     ),
 )
 

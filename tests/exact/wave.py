@@ -175,16 +175,22 @@ CASES = (
         boundary=FIXED,
         speed=lambda x: 0.8 * x,
     ),
-    case(
-        "a string of two parts that meet on a node",
-        string,
-        in_two_parts,
-        (33, 65, 129),
-        2,
-        5e-3,
-        2,
-        boundary=FIXED,
-        speed=lambda x: np.where(x < 0.5, PART, 3 * PART),
+    *(
+        case(
+            f"a string of two parts that meet {place}",
+            string,
+            in_two_parts,
+            sizes,
+            rate,
+            5e-3,
+            2,
+            boundary=FIXED,
+            speed=lambda x: np.where(x < 0.5, PART, 3 * PART),
+        )
+        for place, sizes, rate in (
+            ("on a node", (33, 65, 129), 2),
+            ("between two", (32, 64, 128), 1.5),  # of the velocity, near them; of the displacement 2
+        )
     ),
 )
 
